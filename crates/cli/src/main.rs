@@ -1,0 +1,3 @@
+//! The `skupper` command.
+
+fn main() {}

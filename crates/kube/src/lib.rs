@@ -1,0 +1,1 @@
+//! The Kubernetes shell round the model of a site: controller and adaptor.

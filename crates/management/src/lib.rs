@@ -1,0 +1,1 @@
+//! A router's entities: schema, configuration documents, and the management protocol's messages. No I/O.

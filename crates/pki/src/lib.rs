@@ -1,0 +1,1 @@
+//! Keys, certificates, chains and bundles: issue, inspect, judge, plan. No I/O and no clock.

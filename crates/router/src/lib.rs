@@ -1,0 +1,1 @@
+//! The router: AMQP connections, forwarding, TCP flows, TLS, management agent, telemetry.
