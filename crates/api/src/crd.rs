@@ -129,11 +129,15 @@ fn schema_of<T: JsonSchema>() -> JSONSchemaProps {
     serde_json::from_value(generator.into_root_schema_for::<T>().to_value()).unwrap_or_default()
 }
 
-/// Takes out what JSON Schema says and a CRD does not: titles, defaults (they are applied in code, as upstream does)
-/// and the choice of `null`.
+/// Takes out what JSON Schema says and a CRD does not: titles, defaults (they are applied in code, as upstream does),
+/// the choice of `null`, and the width of integers that have no bounds.
 fn as_crd(schema: &mut Schema) {
     schema.remove("title");
     schema.remove("default");
+    if schema.get("type").is_some_and(|type_| type_ == "integer") && schema.get("minimum").is_none()
+    {
+        schema.remove("format");
+    }
     if let Some(serde_json::Value::Array(types)) = schema.get("type") {
         let known = types.iter().find(|type_| *type_ != "null").cloned();
         if let Some(known) = known {

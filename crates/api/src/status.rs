@@ -282,21 +282,22 @@ pub(crate) fn set(
     changed
 }
 
-/// The summary of the required conditions: the first that is missing or does not hold speaks for all.
+/// The summary of the required conditions: the first that is missing or does not hold speaks for all. One that is
+/// required alone speaks for itself also when it holds: what there is to say beside `OK` is not lost.
 pub(crate) fn summary(conditions: &[Condition], required: &[&str]) -> State {
+    let find = |type_: &str| conditions.iter().find(|condition| condition.type_ == type_);
+    let state_of = |condition: &Condition| State {
+        status: condition.status,
+        reason: StatusType::from_reason(&condition.reason),
+        message: condition.message.clone(),
+    };
     for type_ in required {
-        match conditions
-            .iter()
-            .find(|condition| condition.type_ == *type_)
-        {
+        match find(type_) {
             None => return State::pending(format!("Not {type_}")),
             Some(condition) if condition.status == ConditionStatus::False => {
-                return State {
-                    status: ConditionStatus::False,
-                    reason: StatusType::from_reason(&condition.reason),
-                    message: condition.message.clone(),
-                };
+                return state_of(condition);
             }
+            Some(condition) if required.len() == 1 => return state_of(condition),
             Some(_) => {}
         }
     }
