@@ -91,7 +91,7 @@ fn columns<K: Kind>() -> Vec<CustomResourceColumnDefinition> {
 /// The schema of the whole object. The API server adds `apiVersion`, `kind` and `metadata` by itself.
 fn object_schema<K: Kind>() -> JSONSchemaProps {
     JSONSchemaProps {
-        description: Some(description(K::DESCRIPTION)),
+        description: Some(prose(K::DESCRIPTION.iter().copied())),
         type_: Some("object".to_owned()),
         properties: Some(
             [
@@ -106,13 +106,24 @@ fn object_schema<K: Kind>() -> JSONSchemaProps {
     }
 }
 
-/// Doc comments as prose: each line has lost the blank that follows the slashes.
-fn description(lines: &[&str]) -> String {
-    let lines: Vec<&str> = lines
-        .iter()
-        .map(|line| line.strip_prefix(' ').unwrap_or(line))
-        .collect();
-    lines.join("\n")
+/// Doc comments as prose: source lines that belong together become one, for `kubectl explain` breaks lines itself.
+/// Paragraphs and list items keep lines of their own.
+fn prose<'l>(lines: impl Iterator<Item = &'l str>) -> String {
+    let mut text = String::new();
+    let mut begin = true;
+    for line in lines.map(str::trim) {
+        if line.is_empty() {
+            text.push_str("\n\n");
+            begin = true;
+            continue;
+        }
+        if !begin {
+            text.push(if line.starts_with("- ") { '\n' } else { ' ' });
+        }
+        text.push_str(line);
+        begin = false;
+    }
+    text
 }
 
 /// The schema of a type as a CRD may have it: everything in its place, nothing by reference.
@@ -134,6 +145,13 @@ fn schema_of<T: JsonSchema>() -> JSONSchemaProps {
 fn as_crd(schema: &mut Schema) {
     schema.remove("title");
     schema.remove("default");
+    let description = schema
+        .get("description")
+        .and_then(|text| text.as_str())
+        .map(|text| prose(text.lines()));
+    if let Some(description) = description {
+        schema.insert("description".to_owned(), description.into());
+    }
     if schema.get("type").is_some_and(|type_| type_ == "integer") && schema.get("minimum").is_none()
     {
         schema.remove("format");
