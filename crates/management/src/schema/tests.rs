@@ -1,0 +1,173 @@
+use super::*;
+use serde_json::json;
+
+fn attributes(value: Value) -> Attributes {
+    value.as_object().unwrap().clone()
+}
+
+#[test]
+fn types_have_their_base_and_their_order() {
+    let node: Vec<&str> = entity_type(Kind::Node)
+        .attributes
+        .iter()
+        .map(|attribute| attribute.name)
+        .collect();
+    // As recorded from upstream's router.
+    let recorded = [
+        "id",
+        "protocolVersion",
+        "instance",
+        "linkState",
+        "nextHop",
+        "validOrigins",
+        "address",
+        "routerLink",
+        "cost",
+        "lastTopoChange",
+        "index",
+        "name",
+        "identity",
+        "type",
+    ];
+    assert_eq!(node, recorded);
+    for (kind, columns) in [
+        (Kind::Connection, 29),
+        (Kind::Link, 28),
+        (Kind::Address, 23),
+    ] {
+        assert_eq!(entity_type(kind).attributes.len(), columns, "{kind}");
+    }
+    for kind in Kind::ALL {
+        let entity = entity_type(*kind);
+        assert_eq!(entity.kind, *kind);
+        let mut names: Vec<&str> = entity
+            .attributes
+            .iter()
+            .map(|attribute| attribute.name)
+            .collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all, "{kind} has an attribute twice");
+        assert!(
+            ["name", "identity", "type"]
+                .iter()
+                .all(|name| entity.attribute(name).is_some())
+        );
+    }
+    assert!(
+        entity_type(Kind::SslProfile).allows("UPDATE")
+            && entity_type(Kind::SslProfile).allows("READ")
+    );
+    assert!(!entity_type(Kind::Listener).allows("UPDATE"));
+    assert!(entity_type(Kind::Management).allows("QUERY"));
+}
+
+#[test]
+fn values_are_coerced_and_defaults_filled_in() {
+    let given = attributes(
+        json!({"name": "a", "port": 5671, "authenticatePeer": "YES", "cost": "7", "role": ""}),
+    );
+    let valid = validate(Kind::Listener, &given).unwrap();
+    assert_eq!(valid["port"], "5671");
+    assert_eq!(valid["authenticatePeer"], true);
+    assert_eq!(valid["cost"], 7);
+    assert_eq!(valid["role"], "normal");
+    assert_eq!(valid["websockets"], true);
+    assert_eq!(valid["type"], "io.skupper.router.listener");
+    assert!(!valid.contains_key("sslProfile"));
+    assert_eq!(
+        validate(Kind::Router, &attributes(json!({"mode": 1}))).unwrap()["mode"],
+        "interior"
+    );
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_upstreams_words() {
+    let refused = |kind, value| validate(kind, &attributes(value)).unwrap_err().to_string();
+    assert!(
+        refused(Kind::Router, json!({"mode": "big"}))
+            .contains("Invalid value for enum['standalone', 'interior', 'edge']: 'big'")
+    );
+    assert!(
+        refused(Kind::Listener, json!({"http": "maybe"})).contains("Invalid Boolean value 'maybe'")
+    );
+    assert!(
+        refused(Kind::Listener, json!({"cost": "much"}))
+            .contains("Invalid value for integer: 'much'")
+    );
+    assert!(
+        refused(Kind::Listener, json!({"openProperties": []})).contains("Properties must be a map")
+    );
+    assert!(
+        refused(Kind::Listener, json!({"openProperties": {"ü": 1}}))
+            .contains("Property keys must be ASCII encoded")
+    );
+    assert!(
+        refused(Kind::ListenerAddress, json!({"value": 1}))
+            .contains("Missing required attribute 'address'")
+    );
+}
+
+#[test]
+fn open_properties_keep_off_the_routers_own() {
+    let checked = |role: &str, key: &str| {
+        let given = attributes(json!({"role": role, "openProperties": {key: 1}}));
+        check(
+            Kind::Connector,
+            &validate(Kind::Connector, &given).unwrap(),
+            None,
+        )
+        .map_err(|error| error.to_string())
+    };
+    assert_eq!(checked("normal", "colour"), Ok(()));
+    for key in ["product", "scheme", "hostname", "qd.x", "x-opt-qd.y"] {
+        assert_eq!(
+            checked("normal", key),
+            Err(format!(
+                "Reserved key '{key}' not allowed in openProperties"
+            ))
+        );
+    }
+    assert_eq!(
+        checked("edge", "colour"),
+        Err("openProperties not allowed for role edge".to_owned())
+    );
+}
+
+#[test]
+fn identities_are_as_upstreams() {
+    let of = |kind, value| identity(kind, &attributes(value), 4);
+    assert_eq!(
+        of(
+            Kind::Listener,
+            json!({"host": "", "port": "5671", "name": "amqps"})
+        ),
+        "listener/:5671:amqps"
+    );
+    assert_eq!(
+        of(Kind::Listener, json!({"host": "h", "port": "amqp"})),
+        "listener/h:amqp"
+    );
+    assert_eq!(of(Kind::SslProfile, json!({"name": "p"})), "sslProfile/p");
+    assert_eq!(
+        of(
+            Kind::ListenerAddress,
+            json!({"listener": "l", "address": "a", "name": "n"})
+        ),
+        "listenerAddress/l:a:n"
+    );
+    assert_eq!(of(Kind::Node, json!({"id": "A"})), "router.node/A");
+    assert_eq!(of(Kind::ConfigAddress, json!({"prefix": "mc"})), "4");
+}
+
+#[test]
+fn the_schema_tells_itself() {
+    let schema = describe();
+    assert_eq!(schema["prefix"], "io.skupper.router");
+    let listener = &schema["entityTypes"]["listener"];
+    assert_eq!(listener["fullyQualifiedType"], "io.skupper.router.listener");
+    assert_eq!(listener["attributes"]["role"]["default"], "normal");
+    assert!(listener["attributes"].get("type").is_none());
+    assert_eq!(schema["entityTypes"]["router"]["singleton"], true);
+}
