@@ -1,0 +1,205 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use xtask::cargo::Profile;
+use xtask::cluster::Cluster;
+use xtask::image;
+use xtask::progress::say;
+
+/// Development tasks of this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+pub(crate) enum Command {
+    /// A real Kubernetes on this machine, for demo and tests.
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
+    /// Makes the OCI images of our program, without a container engine: target/image/skupper.tar.
+    Image {
+        /// In front of the images' names.
+        #[arg(long, default_value = "localhost")]
+        registry: String,
+        /// The images' tag.
+        #[arg(long, default_value = "dev")]
+        tag: String,
+        /// How the program is built.
+        #[arg(long, value_enum, default_value = "release")]
+        profile: Profile,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// Brings a cluster up, and prints how to use it. What ran or was left under that name is removed first.
+    Up {
+        /// Lower-case letters, digits, hyphens.
+        #[arg(default_value = "dev")]
+        name: String,
+    },
+    /// Takes a cluster down, or removes what a killed run left of it.
+    Down {
+        /// As given to `up`.
+        #[arg(default_value = "dev")]
+        name: String,
+        /// Every cluster that is up.
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+    },
+    /// Shows a cluster's daemons, addresses and pods; without a name, which clusters are up.
+    Status {
+        /// As given to `up`.
+        name: Option<String>,
+    },
+    /// Runs kubectl as the cluster's administrator.
+    Kubectl {
+        /// As given to `up`.
+        name: String,
+        /// kubectl's own arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Runs a program inside the cluster's network namespace, KUBECONFIG set; a shell without one.
+    Exec {
+        /// As given to `up`.
+        name: String,
+        /// The program and its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
+    /// Imports an image archive into the cluster's node.
+    Load {
+        /// As given to `up`.
+        name: String,
+        /// An OCI or docker archive.
+        archive: PathBuf,
+    },
+    /// Lays a wire between two clusters: each reaches the other's node, pods and load balancers.
+    Join {
+        /// One cluster.
+        one: String,
+        /// The other.
+        other: String,
+        /// Cuts the wire instead.
+        #[arg(long)]
+        part: bool,
+    },
+    /// The stand-in for a cloud's load balancers; `up` starts it.
+    #[command(hide = true)]
+    Balance {
+        /// As given to `up`.
+        name: String,
+    },
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Cluster(command) => return command.run(),
+            Self::Image {
+                registry,
+                tag,
+                profile,
+            } => {
+                let options = image::Options {
+                    registry,
+                    tag,
+                    profile,
+                };
+                let archive = image::build(&options)?;
+                for role in ["controller", "kube-adaptor", "router"] {
+                    say(&format!("{} is in it", options.name(role)));
+                }
+                println!("{}", archive.display());
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl ClusterCommand {
+    fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Up { name } => {
+                let cluster = Cluster::up(&name)?;
+                usage(&name);
+                println!("{}", cluster.kubeconfig().display());
+            }
+            Self::Down { all: true, .. } => {
+                for cluster in Cluster::all() {
+                    cluster.down()?;
+                    say(&format!("cluster {} is gone", cluster.name()));
+                }
+            }
+            Self::Down { name, .. } => {
+                Cluster::down_by_name(&name)?;
+                say(&format!("cluster {name} is gone"));
+            }
+            Self::Status { name: Some(name) } => print!("{}", Cluster::open(&name)?.status()?),
+            Self::Status { name: None } => {
+                let all = Cluster::all();
+                if all.is_empty() {
+                    println!("no cluster is up; `cargo xtask cluster up` brings one up");
+                }
+                for cluster in all {
+                    let health = if cluster.is_healthy() {
+                        "answers"
+                    } else {
+                        "does not answer"
+                    };
+                    println!(
+                        "{:<34}{:<17}{}",
+                        cluster.name(),
+                        health,
+                        cluster.kubeconfig().display()
+                    );
+                }
+            }
+            Self::Kubectl { name, arguments } => {
+                return hand_over(Cluster::open(&name)?.command("kubectl")?.args(arguments));
+            }
+            Self::Exec { name, words } => {
+                let shell = || std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
+                let mut words = words.into_iter();
+                let program = words.next().unwrap_or_else(shell);
+                return hand_over(Cluster::open(&name)?.command(program)?.args(words));
+            }
+            Self::Load { name, archive } => Cluster::open(&name)?.load(archive)?,
+            Self::Join { one, other, part } => {
+                let (one, other) = (Cluster::open(&one)?, Cluster::open(&other)?);
+                if part {
+                    one.part(&other)?
+                } else {
+                    one.join(&other)?
+                }
+            }
+            Self::Balance { name } => Cluster::open(&name)?.balance()?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Runs a program with this terminal, and ends as it ends.
+fn hand_over(command: &mut std::process::Command) -> Result<ExitCode> {
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start `{}`", xtask::process::line(command)))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+fn usage(name: &str) {
+    say(&format!(
+        "cluster {name} is up, inside a network namespace of its own:\n\
+         \x20 cargo xtask cluster kubectl {name} get pods -A     kubectl as administrator\n\
+         \x20 cargo xtask cluster exec {name} -- CMD…            any program beside it; a shell without one\n\
+         \x20 cargo xtask cluster load {name} IMAGE.tar          an image for its pods (imagePullPolicy: Never)\n\
+         \x20 cargo xtask cluster status {name}                  daemons, addresses, pods\n\
+         \x20 cargo xtask cluster down {name}                    removes all of it\n\
+         Its kubeconfig (its address means something only in there):"
+    ));
+}
