@@ -1,0 +1,89 @@
+//! Distinguished names, compared byte for byte as path validation does.
+
+use std::fmt;
+
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+
+use crate::text;
+
+/// A distinguished name. Equal when the DER is equal, which is how chains are built.
+#[derive(Clone)]
+pub struct Name {
+    der: Vec<u8>,
+    shown: String,
+    common_name: Option<String>,
+}
+
+impl Name {
+    pub(super) fn read(name: &X509Name<'_>) -> Self {
+        let parts: Vec<String> = name.iter_attributes().map(attribute).collect();
+        Self {
+            der: name.as_raw().to_vec(),
+            shown: text::escape(&parts.join(", ")),
+            common_name: name.iter_common_name().last().map(value),
+        }
+    }
+
+    /// Reads a name from its DER encoding, as in the list of acceptable CAs that a TLS server sends.
+    pub fn from_der(der: &[u8]) -> Option<Self> {
+        use x509_parser::prelude::FromDer;
+        let (rest, name) = X509Name::from_der(der).ok()?;
+        rest.is_empty().then(|| Self::read(&name))
+    }
+
+    /// The DER encoding.
+    pub fn as_der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The last common name, as sent: not escaped, not shortened.
+    pub fn common_name(&self) -> Option<&str> {
+        self.common_name.as_deref()
+    }
+
+    /// Whether there is no attribute in it.
+    pub fn is_empty(&self) -> bool {
+        self.shown.is_empty()
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Name {}
+
+impl fmt::Display for Name {
+    /// `CN=west site CA, O=Example`, escaped and bounded; `(no name)` when empty.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            f.write_str("(no name)")
+        } else {
+            f.write_str(&self.shown)
+        }
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({self})")
+    }
+}
+
+fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
+    let registry = x509_parser::objects::oid_registry();
+    let kind = match x509_parser::objects::oid2abbrev(attribute.attr_type(), registry) {
+        Ok(short) => short.to_owned(),
+        Err(_) => attribute.attr_type().to_id_string(),
+    };
+    format!("{kind}={}", value(attribute))
+}
+
+fn value(attribute: &AttributeTypeAndValue<'_>) -> String {
+    match attribute.as_str() {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(attribute.as_slice()).into_owned(),
+    }
+}

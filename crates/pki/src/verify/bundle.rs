@@ -1,0 +1,129 @@
+//! The CAs whose certificates are accepted.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use rustls_pki_types::TrustAnchor;
+
+use super::path::{self, Chain};
+use crate::certificate::Certificate;
+use crate::judge::{Anchor, Element, Finding, Role};
+
+/// A `ca.crt` that cannot be loaded, with every finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BundleError {
+    /// What is wrong; never empty.
+    pub findings: Vec<Finding>,
+}
+
+impl fmt::Display for BundleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sentences: Vec<String> = self.findings.iter().map(Finding::to_string).collect();
+        f.write_str(&sentences.join("; "))
+    }
+}
+
+impl std::error::Error for BundleError {}
+
+/// Trusted CAs, as `ca.crt` holds them.
+#[derive(Clone)]
+pub struct TrustBundle {
+    name: String,
+    trusted: Vec<(Certificate, Option<TrustAnchor<'static>>)>,
+}
+
+impl TrustBundle {
+    /// Trusts these certificates, each to its own dates, CA bit and usages.
+    pub fn new(certificates: Vec<Certificate>) -> Self {
+        let with_anchor = |certificate: Certificate| {
+            let anchor = webpki::anchor_from_trusted_cert(certificate.der())
+                .ok()
+                .map(|anchor| anchor.to_owned());
+            (certificate, anchor)
+        };
+        Self {
+            name: crate::credential::CA_CRT.to_owned(),
+            trusted: certificates.into_iter().map(with_anchor).collect(),
+        }
+    }
+
+    /// Reads `ca.crt`. Every block has to be a certificate that can be read; dates and CA bits may be wrong, that is
+    /// judged when a peer is verified.
+    pub fn from_pem(ca_crt: &[u8]) -> Result<Self, BundleError> {
+        use crate::judge::Severity;
+        let mut findings = Vec::new();
+        let certificates = crate::judge::read_bundle(ca_crt, &mut findings);
+        findings.retain(|finding| finding.severity == Severity::Unloadable);
+        if findings.is_empty() {
+            Ok(Self::new(certificates))
+        } else {
+            Err(BundleError { findings })
+        }
+    }
+
+    /// Says in sentences what this bundle is, instead of `ca.crt`: for instance `ca.crt of Secret skupper-site-server`.
+    pub fn named(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self { name, ..self }
+    }
+
+    /// What sentences call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The certificates in it.
+    pub fn certificates(&self) -> impl ExactSizeIterator<Item = &Certificate> {
+        self.trusted.iter().map(|(certificate, _)| certificate)
+    }
+
+    /// What it trusts, in short.
+    pub fn anchors(&self) -> Vec<Anchor> {
+        self.certificates().map(Anchor::of).collect()
+    }
+
+    /// Everything about `chain` that makes a holder of this bundle refuse it for `role` at `now`, from its issuer upwards:
+    /// empty when the path is accepted. Dates, usages and names of the first certificate itself are judged elsewhere.
+    pub(crate) fn explain(&self, chain: &Chain<'_>, role: Role, now: Timestamp) -> Vec<Finding> {
+        path::explain(self, chain, role, now)
+    }
+
+    /// Whether certificates that `issuer` signs for `role` would be accepted at `now`; `parents` are sent along with them.
+    /// Empty when they would, otherwise why not. This is what decides whether a site's `ca.crt` trusts the CA from which
+    /// its link credentials come.
+    pub fn judge_issuer(
+        &self,
+        issuer: &Certificate,
+        parents: &[Certificate],
+        role: Role,
+        now: Timestamp,
+    ) -> Vec<Finding> {
+        let chain = Chain {
+            leaf: issuer,
+            intermediates: parents,
+            element: Element::TlsCrt,
+        };
+        path::explain_issuer(self, &chain, role, now)
+    }
+
+    /// The anchors that count for a role at a time, in the form in which webpki takes them.
+    pub(super) fn usable(&self, role: Role, now: Timestamp) -> Vec<TrustAnchor<'static>> {
+        self.trusted
+            .iter()
+            .filter(|(certificate, _)| path::anchor_faults(certificate, role, now).is_empty())
+            .filter_map(|(_, anchor)| anchor.clone())
+            .collect()
+    }
+}
+
+impl fmt::Debug for TrustBundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let anchors: Vec<String> = self.anchors().iter().map(Anchor::to_string).collect();
+        write!(
+            f,
+            "TrustBundle({}: {})",
+            self.name,
+            crate::text::list(&anchors)
+        )
+    }
+}
