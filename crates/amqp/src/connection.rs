@@ -17,22 +17,39 @@
 
 mod config;
 mod event;
+mod input;
+mod layers;
 mod output;
+mod send;
 mod slots;
+mod state;
+mod timers;
 
 pub use config::{Config, Mechanism, Release, Sasl};
 pub use event::{CloseReason, Event, Incoming, Initiator, LinkId, SessionId};
 pub use output::{Output, Payload};
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::BytesMut;
 use thiserror::Error;
 
+use self::{
+    layers::Layer,
+    slots::Slots,
+    state::{Channels, Link, PendingDisposition, Session},
+    timers::{CLOSE_TIMEOUT, Timers},
+};
 use crate::{
-    performative::{Attach, Condition, DeliveryState, DeliveryTag, Role, Terminus},
+    frame,
+    performative::{
+        Attach, Condition, DeliveryState, DeliveryTag, End, Performative, Role, Terminus,
+    },
     value::Symbol,
 };
+
+/// Octets of a frame that are not payload, at most; for estimates.
+const TRANSFER_ROOM: usize = 64;
 
 /// A delivery to be sent, or to be continued.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,47 +100,113 @@ pub enum UseError {
 /// An AMQP connection.
 #[derive(Debug)]
 pub struct Connection {
+    config: Config,
+    layer: Layer,
+    life: Life,
+    peer: Peer,
+    mechanism: Option<Symbol>,
     output: Output,
+    events: VecDeque<Event>,
+    sessions: Slots<Session>,
+    links: Slots<Link>,
+    channels: Channels,
+    pending: Option<PendingDisposition>,
+    dirty_links: Vec<u32>,
+    dirty_sessions: Vec<u32>,
+    scratch: Vec<u32>,
+    unsettled_told: usize,
+    last_input: Duration,
+    timers: Timers,
 }
 
-#[allow(unused_variables, clippy::unimplemented)]
+/// Whether the connection is in use.
+#[derive(Debug, PartialEq)]
+enum Life {
+    Active,
+    /// Our close is sent.
+    Closing(Option<Condition>),
+    Closed,
+}
+
+/// What the peer's open said.
+#[derive(Debug)]
+struct Peer {
+    opened: bool,
+    /// Largest frame that we send.
+    max_frame: usize,
+    channel_max: u16,
+}
+
 impl Connection {
     /// A connection at its start. A connector has output at once.
     #[must_use]
     pub fn new(config: Config, now: Duration) -> Self {
-        unimplemented!()
+        let handshake = config.handshake_timeout.map(|timeout| now + timeout);
+        let mut connection = Self {
+            peer: Peer {
+                opened: false,
+                max_frame: frame::MIN_MAX_FRAME_SIZE as usize,
+                channel_max: config.open.channel_max,
+            },
+            config,
+            layer: Layer::First,
+            life: Life::Active,
+            mechanism: None,
+            output: Output::default(),
+            events: VecDeque::new(),
+            sessions: Slots::new(),
+            links: Slots::new(),
+            channels: Channels::default(),
+            pending: None,
+            dirty_links: Vec::new(),
+            dirty_sessions: Vec::new(),
+            scratch: Vec::new(),
+            unsettled_told: 0,
+            last_input: now,
+            timers: Timers {
+                handshake,
+                ..Timers::default()
+            },
+        };
+        connection.start();
+        connection
     }
 
     /// Takes what came from the peer. Whole frames are taken off the front; what is left is the beginning of a frame, to
     /// which the owner appends. Payloads are split off `input` without copying.
     pub fn handle_input(&mut self, input: &mut BytesMut, now: Duration) {
-        unimplemented!()
+        self.take_input(input, now);
     }
 
     /// The peer will send no more.
     pub fn handle_eof(&mut self) {
-        unimplemented!()
+        match std::mem::replace(&mut self.life, Life::Active) {
+            Life::Active => self.finish(CloseReason::Lost),
+            Life::Closing(error) => self.finish(CloseReason::Local(error)),
+            Life::Closed => self.life = Life::Closed,
+        }
     }
 
     /// When [`Connection::handle_timeout`] wants to be called, if ever. It changes with input and output.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
-        unimplemented!()
+        self.timers_next()
     }
 
     /// Time has passed: idle peers are closed, idle output gets an empty frame.
     pub fn handle_timeout(&mut self, now: Duration) {
-        unimplemented!()
+        self.timers_passed(now);
     }
 
     /// The next thing that happened.
     pub fn poll_event(&mut self) -> Option<Event> {
-        unimplemented!()
+        self.events.pop_front()
     }
 
     /// What is to be written; flows and dispositions that were held back are in it.
     pub fn output(&mut self) -> &mut Output {
-        unimplemented!()
+        self.flush();
+        &mut self.output
     }
 
     /// Octets that wait in the output: stop to send above a mark (a router's: 1 MiB).
@@ -135,18 +218,28 @@ impl Connection {
     /// Whether [`Event::Closed`] was (or is about to be) given.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        unimplemented!()
+        self.life == Life::Closed
     }
 
     /// The SASL mechanism that was used.
     #[must_use]
     pub fn mechanism(&self) -> Option<&Symbol> {
-        unimplemented!()
+        self.mechanism.as_ref()
     }
 
     /// Closes the connection. [`Event::Closed`] comes with the peer's close, or soon after without it.
     pub fn close(&mut self, error: Option<Condition>, now: Duration) {
-        unimplemented!()
+        if self.life != Life::Active {
+            return;
+        }
+        if matches!(self.layer, Layer::AmqpHeader | Layer::Frames) {
+            self.flush();
+            self.send_close(error.clone());
+            self.life = Life::Closing(error);
+            self.timers.close = Some(now + CLOSE_TIMEOUT);
+        } else {
+            self.finish(CloseReason::Local(error));
+        }
     }
 
     /// Begins a session; links can be attached to it at once.
@@ -154,7 +247,17 @@ impl Connection {
     /// # Errors
     /// When the connection is closed or the peer takes no more channels.
     pub fn begin(&mut self) -> Result<SessionId, UseError> {
-        unimplemented!()
+        self.check_active()?;
+        if self.sessions.len()
+            > usize::from(self.config.open.channel_max.min(self.peer.channel_max))
+        {
+            return Err(UseError::Limit("sessions"));
+        }
+        let (index, generation) = self
+            .sessions
+            .insert(Session::new(self.config.session_window));
+        self.send_begin(index, None);
+        Ok(SessionId { index, generation })
     }
 
     /// Ends a session. [`Event::Ended`] comes with the peer's answer.
@@ -162,15 +265,48 @@ impl Connection {
     /// # Errors
     /// When there is no such session.
     pub fn end(&mut self, session: SessionId, error: Option<Condition>) -> Result<(), UseError> {
-        unimplemented!()
+        self.check_active()?;
+        let index = self.session(session)?;
+        self.flush();
+        self.write(index, &Performative::End(End { error }));
+        if let Some(session) = self.sessions.at_mut(index) {
+            session.end_sent = true;
+        }
+        for link in self
+            .links
+            .indices(|link| link.session == index)
+            .collect::<Vec<_>>()
+        {
+            if let Some(link) = self.links.at_mut(link) {
+                link.detach_sent = true;
+            }
+        }
+        Ok(())
     }
 
     /// Attaches a link; `handle` is filled in. [`Event::Attached`] comes with the peer's answer.
     ///
     /// # Errors
     /// When there is no such session or the peer takes no more links.
-    pub fn attach(&mut self, session: SessionId, attach: Attach) -> Result<LinkId, UseError> {
-        unimplemented!()
+    pub fn attach(&mut self, session: SessionId, mut attach: Attach) -> Result<LinkId, UseError> {
+        self.check_active()?;
+        let session_index = self.session(session)?;
+        let Some(session) = self.sessions.at_mut(session_index) else {
+            return Err(UseError::NoSession);
+        };
+        if self.links.len() >= self.config.max_links {
+            return Err(UseError::Limit("links"));
+        }
+        let handle = session.take_handle().ok_or(UseError::Limit("links"))?;
+        attach.handle = handle;
+        let mut link = Link::new(session_index, attach.role, handle, attach.name.clone());
+        link.attach_sent = true;
+        link.delivery_count = attach.initial_delivery_count.unwrap_or(0);
+        let (index, generation) = self.links.insert(link);
+        session.links += 1;
+        session.pending.push_back(index);
+        self.write(session_index, &Performative::Attach(Box::new(attach)));
+        Ok(LinkId { index, generation })
     }
 
     /// Answers an attach of the peer: the termini as they are (usually those of the peer, a dynamic address filled in).
@@ -184,7 +320,12 @@ impl Connection {
         target: Option<Terminus>,
         max_message_size: u64,
     ) -> Result<(), UseError> {
-        unimplemented!()
+        self.check_active()?;
+        let index = self.link(link)?;
+        if self.links.at(index).is_some_and(|link| !link.attach_sent) {
+            self.send_answer(index, source, target, max_message_size);
+        }
+        Ok(())
     }
 
     /// Refuses an attach of the peer: an answer without termini, then a detach with the error.
@@ -192,7 +333,7 @@ impl Connection {
     /// # Errors
     /// When there is no such link.
     pub fn refuse(&mut self, link: LinkId, error: Condition) -> Result<(), UseError> {
-        unimplemented!()
+        self.detach(link, Some(error))
     }
 
     /// Detaches a link for good. What still comes for it is dropped; [`Event::Detached`] comes with the peer's answer.
@@ -200,7 +341,11 @@ impl Connection {
     /// # Errors
     /// When there is no such link.
     pub fn detach(&mut self, link: LinkId, error: Option<Condition>) -> Result<(), UseError> {
-        unimplemented!()
+        self.check_active()?;
+        let index = self.link(link)?;
+        self.flush();
+        self.send_detach(index, error);
+        Ok(())
     }
 
     /// As receiver: lets the peer send `more` further deliveries. Sent with the next output (after the peer's attach).
@@ -208,7 +353,12 @@ impl Connection {
     /// # Errors
     /// When there is no such link, or we are its sender.
     pub fn grant(&mut self, link: LinkId, more: u32) -> Result<(), UseError> {
-        unimplemented!()
+        let index = self.link_as(link, Role::Receiver)?;
+        if let Some(link) = self.links.at_mut(index) {
+            link.credit = link.credit.saturating_add(more);
+        }
+        self.mark_link(index);
+        Ok(())
     }
 
     /// As receiver: asks the peer to use its credit now or to give it up, which [`Event::Flow`] with no credit tells.
@@ -216,7 +366,12 @@ impl Connection {
     /// # Errors
     /// When there is no such link, or we are its sender.
     pub fn drain(&mut self, link: LinkId) -> Result<(), UseError> {
-        unimplemented!()
+        let index = self.link_as(link, Role::Receiver)?;
+        if let Some(link) = self.links.at_mut(index) {
+            link.drain = true;
+        }
+        self.mark_link(index);
+        Ok(())
     }
 
     /// As sender: gives up the credit that is left, which the peer asked for by draining.
@@ -224,7 +379,13 @@ impl Connection {
     /// # Errors
     /// When there is no such link, or we are its receiver.
     pub fn drained(&mut self, link: LinkId) -> Result<(), UseError> {
-        unimplemented!()
+        let index = self.link_as(link, Role::Sender)?;
+        if let Some(link) = self.links.at_mut(index) {
+            link.delivery_count = link.delivery_count.wrapping_add(link.credit);
+            link.credit = 0;
+        }
+        self.mark_link(index);
+        Ok(())
     }
 
     /// Sends octets of a delivery, in as many frames as the peer's frame size asks for. A link carries one delivery at a time: the
@@ -239,7 +400,8 @@ impl Connection {
         delivery: &Outgoing,
         payload: &mut Payload,
     ) -> Result<Sent, UseError> {
-        unimplemented!()
+        let index = self.link_as(link, Role::Sender)?;
+        Ok(self.send_transfer(index, delivery, payload))
     }
 
     /// Ends the delivery in progress on a link as incomplete; without one nothing happens.
@@ -247,13 +409,19 @@ impl Connection {
     /// # Errors
     /// When there is no such link, or we are its receiver.
     pub fn abort(&mut self, link: LinkId) -> Result<(), UseError> {
-        unimplemented!()
+        let index = self.link_as(link, Role::Sender)?;
+        self.send_abort(index);
+        Ok(())
     }
 
     /// Number of the delivery that is in progress on a link, in either direction.
     #[must_use]
     pub fn in_progress(&self, link: LinkId) -> Option<u32> {
-        unimplemented!()
+        let link = self.links.at(self.link(link).ok()?)?;
+        match link.role {
+            Role::Sender => link.sending.map(|sending| sending.id),
+            Role::Receiver => link.receiving.as_ref().map(|receiving| receiving.id),
+        }
     }
 
     /// Tells the peer of the state of a delivery, and settles it. What is settled already is left alone. States of deliveries that
@@ -268,40 +436,143 @@ impl Connection {
         state: Option<DeliveryState>,
         settled: bool,
     ) -> Result<(), UseError> {
-        unimplemented!()
+        self.check_active()?;
+        let index = self.link(link)?;
+        let Some(link) = self.links.at_mut(index) else {
+            return Err(UseError::NoLink);
+        };
+        let (session_index, role) = (link.session, link.role);
+        let Some(session) = self.sessions.at_mut(session_index) else {
+            return Err(UseError::NoSession);
+        };
+        let known = session.unsettled(role);
+        if !known.contains_key(&delivery) {
+            return Ok(());
+        }
+        if settled {
+            known.remove(&delivery);
+            link.unsettled -= 1;
+        }
+        self.send_disposition(session_index, role, delivery, state, settled);
+        Ok(())
     }
 
     /// Gives a delivery that came a number of the owner's, which its further events bring back.
     pub fn tag_delivery(&mut self, link: LinkId, delivery: u32, token: u64) {
-        unimplemented!()
+        let Ok(index) = self.link_as(link, Role::Receiver) else {
+            return;
+        };
+        let Some(link) = self.links.at_mut(index) else {
+            return;
+        };
+        if let Some(receiving) = link
+            .receiving
+            .as_mut()
+            .filter(|receiving| receiving.id == delivery)
+        {
+            receiving.token = token;
+        }
+        let unsettled = self
+            .sessions
+            .at_mut(link.session)
+            .and_then(|session| session.received.get_mut(&delivery));
+        if let Some(unsettled) = unsettled {
+            unsettled.token = token;
+        }
     }
 
     /// With [`Release::Manual`]: `transfers` of the session have been consumed, and as many may come again.
     pub fn release(&mut self, session: SessionId, transfers: u32) {
-        unimplemented!()
+        let Ok(index) = self.session(session) else {
+            return;
+        };
+        let Some(session) = self.sessions.at_mut(index) else {
+            return;
+        };
+        session.unreleased = session.unreleased.saturating_sub(transfers);
+        if session.is_low() {
+            self.mark_session(index);
+        }
     }
 
     /// Credit of a link: deliveries that we may send, or that the peer may.
     #[must_use]
     pub fn credit(&self, link: LinkId) -> u32 {
-        unimplemented!()
+        self.links
+            .at(link.index)
+            .filter(|_| self.link(link).is_ok())
+            .map_or(0, |link| link.credit)
     }
 
     /// Our role on a link.
     #[must_use]
     pub fn role(&self, link: LinkId) -> Option<Role> {
-        unimplemented!()
+        Some(self.links.at(self.link(link).ok()?)?.role)
     }
 
     /// A link's session.
     #[must_use]
     pub fn session_of(&self, link: LinkId) -> Option<SessionId> {
-        unimplemented!()
+        Some(self.session_id(self.links.at(self.link(link).ok()?)?.session))
     }
 
     /// Octets of payload that the session's window has room for.
     #[must_use]
     pub fn session_send_capacity(&self, session: SessionId) -> usize {
-        unimplemented!()
+        let Some(session) = self
+            .session(session)
+            .ok()
+            .and_then(|index| self.sessions.at(index))
+        else {
+            return 0;
+        };
+        (session.remote_window as usize).saturating_mul(self.peer.max_frame - TRANSFER_ROOM)
+    }
+
+    fn check_active(&self) -> Result<(), UseError> {
+        if self.life == Life::Active {
+            Ok(())
+        } else {
+            Err(UseError::Closed)
+        }
+    }
+
+    fn session(&self, id: SessionId) -> Result<u32, UseError> {
+        let usable = self.sessions.is(id.index, id.generation)
+            && self
+                .sessions
+                .at(id.index)
+                .is_some_and(|session| !session.end_sent);
+        if usable {
+            Ok(id.index)
+        } else {
+            Err(UseError::NoSession)
+        }
+    }
+
+    /// Index of a link that we have not detached.
+    fn link(&self, id: LinkId) -> Result<u32, UseError> {
+        let usable = self.links.is(id.index, id.generation)
+            && self
+                .links
+                .at(id.index)
+                .is_some_and(|link| !link.detach_sent);
+        if usable {
+            Ok(id.index)
+        } else {
+            Err(UseError::NoLink)
+        }
+    }
+
+    fn link_as(&self, id: LinkId, role: Role) -> Result<u32, UseError> {
+        self.check_active()?;
+        let index = self.link(id)?;
+        match self.links.at(index) {
+            Some(link) if link.role == role => Ok(index),
+            _ => Err(UseError::Role(match role {
+                Role::Sender => "sender of ours",
+                Role::Receiver => "receiver of ours",
+            })),
+        }
     }
 }

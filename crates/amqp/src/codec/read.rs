@@ -563,7 +563,7 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The reader at the next field, or `None` when it was left out. The caller reads exactly one value.
-    pub fn next(&mut self) -> Option<&mut Reader<'a>> {
+    pub fn field(&mut self) -> Option<&mut Reader<'a>> {
         if self.left == 0 {
             return None;
         }
@@ -582,7 +582,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`DecodeError`] of the value.
     pub fn value(&mut self) -> Result<Value> {
-        self.next().map_or(Ok(Value::Null), Reader::value)
+        self.field().map_or(Ok(Value::Null), Reader::value)
     }
 
     /// Passes over one field.
@@ -590,7 +590,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`DecodeError`] of the value.
     pub fn skip(&mut self) -> Result<()> {
-        self.next().map_or(Ok(()), Reader::skip)
+        self.field().map_or(Ok(()), Reader::skip)
     }
 
     /// An optional string (a symbol is taken too).
@@ -598,7 +598,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`DecodeError`] when it is of another type.
     pub fn text(&mut self, field: &'static str) -> Result<Option<String>> {
-        self.next()
+        self.field()
             .map_or(Ok(None), |r| Ok(r.text(field)?.map(str::to_owned)))
     }
 
@@ -607,7 +607,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`DecodeError`] when it is of another type.
     pub fn symbol(&mut self, field: &'static str) -> Result<Option<Symbol>> {
-        self.next()
+        self.field()
             .map_or(Ok(None), |r| Ok(r.text(field)?.map(Symbol::from)))
     }
 
@@ -616,7 +616,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`DecodeError`] when it is of another type.
     pub fn binary(&mut self, field: &'static str) -> Result<Option<&'a [u8]>> {
-        self.next().map_or(Ok(None), |r| r.binary(field))
+        self.field().map_or(Ok(None), |r| r.binary(field))
     }
 
     /// An optional unsigned integer that fits `T`, on the wire of any width.
@@ -624,7 +624,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`DecodeError`] when it is of another type or too large.
     pub fn number<T: TryFrom<u64>>(&mut self, field: &'static str) -> Result<Option<T>> {
-        let Some(reader) = self.next() else {
+        let Some(reader) = self.field() else {
             return Ok(None);
         };
         match reader.unsigned(field)? {
@@ -660,7 +660,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`DecodeError`] when it is of another type.
     pub fn optional_flag(&mut self, field: &'static str) -> Result<Option<bool>> {
-        self.next().map_or(Ok(None), |r| r.boolean(field))
+        self.field().map_or(Ok(None), |r| r.boolean(field))
     }
 
     /// An optional map; absent is empty.
@@ -668,7 +668,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`DecodeError`] when it is of another type.
     pub fn map(&mut self, field: &'static str) -> Result<Map> {
-        self.next().map_or(Ok(Map::new()), |r| r.map(field))
+        self.field().map_or(Ok(Map::new()), |r| r.map(field))
     }
 
     /// Optional symbols: one, an array, or none.
@@ -676,7 +676,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`DecodeError`] when it is of another type.
     pub fn symbols(&mut self, field: &'static str) -> Result<Vec<Symbol>> {
-        self.next().map_or(Ok(Vec::new()), |r| r.symbols(field))
+        self.field().map_or(Ok(Vec::new()), |r| r.symbols(field))
     }
 
     /// An optional described value, read by `read` from its descriptor on.
@@ -687,7 +687,7 @@ impl<'a> Fields<'a> {
         &mut self,
         read: impl FnOnce(&mut Reader<'a>) -> Result<T>,
     ) -> Result<Option<T>> {
-        match self.next() {
+        match self.field() {
             None => Ok(None),
             Some(reader) if reader.peek() == Some(code::NULL) => reader.skip().map(|()| None),
             Some(reader) => read(reader).map(Some),

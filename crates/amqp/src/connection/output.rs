@@ -59,12 +59,6 @@ impl Output {
         self.len += octets.len();
         self.chunks.push_back(octets);
     }
-
-    pub(super) fn clear(&mut self) {
-        self.chunks.clear();
-        self.tail.clear();
-        self.len = 0;
-    }
 }
 
 impl Buf for Output {

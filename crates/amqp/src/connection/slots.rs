@@ -25,11 +25,11 @@ impl<T> Slots<T> {
 
     /// Index and generation of the place that the next insertion takes.
     pub(super) fn insert(&mut self, value: T) -> (u32, u32) {
-        if let Some(index) = self.free.pop() {
-            if let Some(slot) = self.slots.get_mut(index as usize) {
-                slot.value = Some(value);
-                return (index, slot.generation);
-            }
+        if let Some(index) = self.free.pop()
+            && let Some(slot) = self.slots.get_mut(index as usize)
+        {
+            slot.value = Some(value);
+            return (index, slot.generation);
         }
         self.slots.push(Slot {
             generation: 0,
@@ -52,6 +52,14 @@ impl<T> Slots<T> {
 
     pub(super) fn at_mut(&mut self, index: u32) -> Option<&mut T> {
         self.slots.get_mut(index as usize)?.value.as_mut()
+    }
+
+    /// Places whose tenant is wanted.
+    pub(super) fn indices(&self, wanted: impl Fn(&T) -> bool) -> impl Iterator<Item = u32> {
+        let slots = self.slots.iter().enumerate();
+        slots
+            .filter(move |(_, slot)| slot.value.as_ref().is_some_and(&wanted))
+            .map(|(index, _)| index as u32)
     }
 
     pub(super) fn generation(&self, index: u32) -> u32 {

@@ -110,9 +110,9 @@ impl RouterAnnotations {
                 .map_err(|_| AnnotationsError::Ingress)?,
             ..Self::default()
         };
-        let trace = fields.next().ok_or(AnnotationsError::Count)?;
+        let trace = fields.field().ok_or(AnnotationsError::Count)?;
         let mut trace = trace.list("trace").map_err(|_| AnnotationsError::Trace)?;
-        while let Some(entry) = trace.next() {
+        while let Some(entry) = trace.field() {
             let id = entry
                 .text("trace")
                 .ok()
