@@ -1,10 +1,10 @@
 //! A stand-in for the load balancers of a cloud: it writes an address of the cluster's range into the status of each
-//! Service of type `LoadBalancer`, as a cloud's controller would, and takes it back. kube-proxy does the rest.
+//! Service of type `LoadBalancer`, as a cloud's controller would. kube-proxy does the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufReader;
 use std::net::Ipv4Addr;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -26,13 +26,6 @@ struct Service {
     requested: Option<Ipv4Addr>,
     /// Addresses in its status.
     addresses: Vec<Ipv4Addr>,
-}
-
-/// What is to be done about a Service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Decision {
-    Assign(Ipv4Addr),
-    Clear,
 }
 
 /// Assigns addresses until it is killed. What happens is written to standard output.
@@ -115,16 +108,10 @@ fn note(services: &mut BTreeMap<Key, Service>, event: &Value) {
 }
 
 fn act(home: &Home, services: &mut BTreeMap<Key, Service>) -> Result<()> {
-    for ((namespace, name), decision) in decide(services, &home.plan.load_balancers()) {
-        let (status, addresses) = match decision {
-            Decision::Assign(address) => (
-                json!({"ingress": [{"ip": address.to_string()}]}),
-                vec![address],
-            ),
-            Decision::Clear => (Value::Null, Vec::new()),
-        };
-        let patch = json!({"status": {"loadBalancer": status}}).to_string();
-        let mut command: Command = kubectl(home);
+    for ((namespace, name), address) in assign(services, &home.plan.load_balancers()) {
+        let patch = json!({"status": {"loadBalancer": {"ingress": [{"ip": address.to_string()}]}}})
+            .to_string();
+        let mut command = kubectl(home);
         command.args([
             "patch",
             "service",
@@ -136,50 +123,40 @@ fn act(home: &Home, services: &mut BTreeMap<Key, Service>) -> Result<()> {
         ]);
         process::run(command.args(["--patch", &patch]))
             .with_context(|| format!("{namespace}/{name}"))?;
-        match decision {
-            Decision::Assign(address) => println!("{namespace}/{name}: assigned {address}"),
-            Decision::Clear => {
-                println!("{namespace}/{name}: cleared, it is no LoadBalancer any more")
-            }
-        }
+        println!("{namespace}/{name}: assigned {address}");
         // What was written is known before its event comes back.
         if let Some(service) = services.get_mut(&(namespace, name)) {
-            service.addresses = addresses;
+            service.addresses = vec![address];
         }
     }
     Ok(())
 }
 
-/// Who gets which address of `range`, and who loses it. A Service keeps what it has.
-fn decide(services: &BTreeMap<Key, Service>, range: &[Ipv4Addr]) -> Vec<(Key, Decision)> {
-    let ours = |address: &&Ipv4Addr| range.contains(address);
+/// Who gets which address of `range`. A Service keeps what it has; what a deleted one had is free again. Where a
+/// Service's type changes, the API server itself clears its status.
+fn assign(services: &BTreeMap<Key, Service>, range: &[Ipv4Addr]) -> Vec<(Key, Ipv4Addr)> {
     let mut used: BTreeSet<Ipv4Addr> = services
         .values()
-        .filter(|s| s.wanted)
         .flat_map(|s| &s.addresses)
-        .filter(ours)
         .copied()
         .collect();
-    let mut decisions = Vec::new();
-    for (key, service) in services {
-        if !service.wanted {
-            if service
-                .addresses
-                .iter()
-                .any(|address| range.contains(address))
-            {
-                decisions.push((key.clone(), Decision::Clear));
-            }
-        } else if service.addresses.is_empty() {
-            let free = |address: &&Ipv4Addr| !used.contains(address);
-            let requested = service.requested.as_ref().filter(ours).filter(free);
-            if let Some(&address) = requested.or_else(|| range.iter().find(free)) {
-                used.insert(address);
-                decisions.push((key.clone(), Decision::Assign(address)));
-            }
+    let mut assigned = Vec::new();
+    for (key, service) in services
+        .iter()
+        .filter(|(_, service)| service.wanted && service.addresses.is_empty())
+    {
+        let free = |address: &&Ipv4Addr| !used.contains(address);
+        let requested = service
+            .requested
+            .as_ref()
+            .filter(|address| range.contains(address))
+            .filter(free);
+        if let Some(&address) = requested.or_else(|| range.iter().find(free)) {
+            used.insert(address);
+            assigned.push((key.clone(), address));
         }
     }
-    decisions
+    assigned
 }
 
 fn parse(object: &Value) -> Option<(Key, Service)> {
@@ -225,10 +202,10 @@ mod tests {
             .collect()
     }
 
-    fn decided(services: &[(&str, Service)]) -> Vec<(String, Decision)> {
-        decide(&named(services), &RANGE)
+    fn assigned(services: &[(&str, Service)]) -> Vec<(String, Ipv4Addr)> {
+        assign(&named(services), &RANGE)
             .into_iter()
-            .map(|((_, name), decision)| (name, decision))
+            .map(|((_, name), address)| (name, address))
             .collect()
     }
 
@@ -236,7 +213,7 @@ mod tests {
     fn each_gets_an_address_that_nobody_has() {
         // `b` has the first already, though `a` comes before it.
         let all = [("a", wanting(&[])), ("b", wanting(&[RANGE[0]]))];
-        assert_eq!(decided(&all), [("a".into(), Decision::Assign(RANGE[1]))]);
+        assert_eq!(assigned(&all), [("a".into(), RANGE[1])]);
     }
 
     #[test]
@@ -246,29 +223,18 @@ mod tests {
             ("b", wanting(&[RANGE[1]])),
             ("c", wanting(&[])),
         ]);
-        assert_eq!(decide(&all, &RANGE), []);
+        assert_eq!(assign(&all, &RANGE), []);
         let gone = json!({"type": "DELETED", "object": {"metadata": {"namespace": "ns", "name": "a"}, "spec": {}}});
         note(&mut all, &gone);
         assert_eq!(
-            decide(&all, &RANGE),
-            [(("ns".into(), "c".into()), Decision::Assign(RANGE[0]))]
+            assign(&all, &RANGE),
+            [(("ns".into(), "c".into()), RANGE[0])]
         );
     }
 
     #[test]
-    fn a_change_of_type_clears_ours_and_only_ours() {
-        let once = Service {
-            wanted: false,
-            ..wanting(&[RANGE[0]])
-        };
-        let foreign = Service {
-            wanted: false,
-            ..wanting(&[Ipv4Addr::new(192, 0, 2, 1)])
-        };
-        assert_eq!(
-            decided(&[("a", once), ("b", foreign)]),
-            [("a".into(), Decision::Clear)]
-        );
+    fn who_does_not_ask_gets_none() {
+        assert_eq!(assigned(&[("a", Service::default())]), []);
     }
 
     #[test]
@@ -277,22 +243,13 @@ mod tests {
             requested: Some(address),
             ..wanting(&[])
         };
-        assert_eq!(
-            decided(&[("a", asks(RANGE[1]))]),
-            [("a".into(), Decision::Assign(RANGE[1]))]
-        );
+        assert_eq!(assigned(&[("a", asks(RANGE[1]))]), [("a".into(), RANGE[1])]);
         let outside = asks(Ipv4Addr::new(192, 0, 2, 1));
-        assert_eq!(
-            decided(&[("a", outside)]),
-            [("a".into(), Decision::Assign(RANGE[0]))]
-        );
+        assert_eq!(assigned(&[("a", outside)]), [("a".into(), RANGE[0])]);
         let both = [("a", asks(RANGE[1])), ("b", asks(RANGE[1]))];
         assert_eq!(
-            decided(&both),
-            [
-                ("a".into(), Decision::Assign(RANGE[1])),
-                ("b".into(), Decision::Assign(RANGE[0]))
-            ]
+            assigned(&both),
+            [("a".into(), RANGE[1]), ("b".into(), RANGE[0])]
         );
     }
 

@@ -108,12 +108,7 @@ pub(super) fn cache() -> Result<PathBuf> {
 fn key() -> Result<String> {
     let mut key = String::new();
     for module in &MODULES {
-        let version = version(module.go_mod, module.chief).with_context(|| {
-            format!(
-                "modules/{}/go.mod does not require {}",
-                module.name, module.chief
-            )
-        })?;
+        let version = chief_version(module)?;
         key += &format!("{}-{}_", module.name, version.trim_start_matches('v'));
     }
     Ok(key + &RECIPE.to_string())
@@ -180,6 +175,15 @@ fn build(cache: &Path, bin: &Path, missing: &[&str]) -> Result<()> {
         bin.display(),
         missing.join(", ")
     ));
+    for entry in fs::read_dir(bin)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+    {
+        if entry.file_name().to_string_lossy().ends_with(".half") {
+            fs::remove_file(entry.path()).ok(); // Of a run that was killed.
+        }
+    }
     let mut number = 0;
     for module in &MODULES {
         let source = cache.join("modules").join(module.name);
@@ -193,8 +197,9 @@ fn build(cache: &Path, bin: &Path, missing: &[&str]) -> Result<()> {
         {
             number += 1;
             let step = Step::start(format!("[{number}/{}] {name}", missing.len()));
-            // Half-written programs never count: built beside, then renamed.
-            let half = bin.join(format!(".{name}.half"));
+            // Half-written programs never count: built beside, then renamed. Under a name of this process: a `go`
+            // that a killed run left behind may still be writing its own.
+            let half = bin.join(format!(".{name}.{}.half", std::process::id()));
             let mut command = Command::new(&go);
             command
                 .current_dir(&source)
@@ -204,8 +209,8 @@ fn build(cache: &Path, bin: &Path, missing: &[&str]) -> Result<()> {
                     "-trimpath",
                     "-buildvcs=false",
                     "-mod=readonly",
-                    "-ldflags=-s -w",
                 ])
+                .arg(format!("-ldflags={}", link_flags(module)?))
                 .arg(format!("-tags={}", module.tags))
                 .arg("-o")
                 .arg(&half)
@@ -223,6 +228,30 @@ fn build(cache: &Path, bin: &Path, missing: &[&str]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What the linker is told: no debugging symbols, and for Kubernetes its release, which clients parse.
+fn link_flags(module: &Module) -> Result<String> {
+    let mut flags = "-s -w".to_owned();
+    if module.chief == "k8s.io/kubernetes" {
+        let version = chief_version(module)?;
+        for package in [
+            "k8s.io/component-base/version",
+            "k8s.io/client-go/pkg/version",
+        ] {
+            flags += &format!(" -X {package}.gitVersion={version}");
+        }
+    }
+    Ok(flags)
+}
+
+fn chief_version(module: &Module) -> Result<&'static str> {
+    version(module.go_mod, module.chief).with_context(|| {
+        format!(
+            "modules/{}/go.mod does not require {}",
+            module.name, module.chief
+        )
+    })
 }
 
 fn go_build(command: &mut Command, step: &Step) -> Result<()> {

@@ -151,7 +151,7 @@ fn processes(group: &Path) -> Vec<u32> {
         .collect()
 }
 
-/// The mounted hierarchies of v1.
+/// The mounted hierarchies of v1, and the one of v2 beside them, where runc makes groups as well.
 fn hierarchies() -> Result<Vec<PathBuf>> {
     let mounts =
         fs::read_to_string("/proc/self/mounts").context("cannot read /proc/self/mounts")?;
@@ -164,7 +164,8 @@ fn parse_hierarchies(mounts: &str) -> Vec<PathBuf> {
         .filter_map(|line| {
             let mut fields = line.split(' ').skip(1);
             let (place, kind) = (fields.next()?, fields.next()?);
-            (kind == "cgroup" && place.starts_with(ROOT)).then(|| PathBuf::from(place))
+            (matches!(kind, "cgroup" | "cgroup2") && place.starts_with(ROOT))
+                .then(|| PathBuf::from(place))
         })
         .collect()
 }
@@ -174,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hierarchies_are_the_mounts_of_v1() {
+    fn hierarchies_are_found_among_the_mounts() {
         let mounts = "tmpfs /sys/fs/cgroup tmpfs rw 0 0\n\
                       cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0\n\
                       cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n\
@@ -184,7 +185,8 @@ mod tests {
             parse_hierarchies(mounts),
             [
                 PathBuf::from("/sys/fs/cgroup/cpu,cpuacct"),
-                PathBuf::from("/sys/fs/cgroup/memory")
+                PathBuf::from("/sys/fs/cgroup/memory"),
+                PathBuf::from("/sys/fs/cgroup/unified")
             ]
         );
     }

@@ -40,12 +40,12 @@ pub(super) fn clean(name: &Name) -> Result<()> {
             component.kill(&home)?;
         }
     }
-    let sockets = shim_sockets(&dir);
+    let containers = containers(&dir);
     cgroup::remove(&name.prefixed())?;
     end_namespace(name)?;
     unmount(&dir)?;
     network::remove(name)?;
-    remove_traces(name, &dir, &sockets);
+    remove_traces(name, &dir, &containers);
     if dir.exists() {
         fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
     }
@@ -141,26 +141,37 @@ fn unescape(text: &str) -> PathBuf {
     PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(plain))
 }
 
-/// The sockets of the containers' shims: they lie outside the cluster's folder, by names that only the shims' files tell.
-fn shim_sockets(dir: &Path) -> Vec<PathBuf> {
+/// A container or sandbox as containerd's folder tells of it.
+struct Container {
+    id: String,
+    /// Its shim's socket, which lies outside the cluster's folder.
+    socket: Option<PathBuf>,
+}
+
+fn containers(dir: &Path) -> Vec<Container> {
     let tasks = dir.join("containerd-run/io.containerd.runtime.v2.task/k8s.io");
     let entries = fs::read_dir(tasks)
         .into_iter()
         .flatten()
         .filter_map(Result::ok);
-    let socket = |entry: fs::DirEntry| {
-        let text = fs::read_to_string(entry.path().join("bootstrap.json")).ok()?;
-        let bootstrap: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let socket = |bootstrap: PathBuf| {
+        let bootstrap: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(bootstrap).ok()?).ok()?;
         bootstrap["address"]
             .as_str()?
             .strip_prefix("unix://")
             .map(PathBuf::from)
     };
-    entries.filter_map(socket).collect()
+    entries
+        .map(|entry| Container {
+            id: entry.file_name().to_string_lossy().into_owned(),
+            socket: socket(entry.path().join("bootstrap.json")),
+        })
+        .collect()
 }
 
 /// Removes what the daemons wrote outside the cluster's folder. Nothing of it would stop a later run.
-fn remove_traces(name: &Name, dir: &Path, sockets: &[PathBuf]) {
+fn remove_traces(name: &Name, dir: &Path, containers: &[Container]) {
     let remove_if = |folder: &str, ours: &dyn Fn(&fs::DirEntry) -> bool| {
         for entry in fs::read_dir(folder)
             .into_iter()
@@ -171,12 +182,19 @@ fn remove_traces(name: &Name, dir: &Path, sockets: &[PathBuf]) {
             fs::remove_file(entry.path()).ok();
         }
     };
-    for socket in sockets {
+    for socket in containers
+        .iter()
+        .filter_map(|container| container.socket.as_ref())
+    {
         fs::remove_file(socket).ok();
     }
     let prefix = format!("{}-", name.prefixed());
     remove_if("/var/lib/cni/results", &|entry| {
-        entry.file_name().to_string_lossy().starts_with(&prefix)
+        let file = entry.file_name().to_string_lossy().into_owned();
+        file.starts_with(&prefix)
+            || containers
+                .iter()
+                .any(|container| file.contains(&container.id))
     });
     remove_if("/var/log/containers", &|entry| {
         fs::read_link(entry.path()).is_ok_and(|target| target.starts_with(dir))
