@@ -12,7 +12,7 @@ pub use error::{DocumentError, DocumentErrors};
 pub use expand::expand;
 pub use json::parse as parse_json;
 pub use load::{Loaded, LoadedEntity, load};
-pub use print::pretty;
+pub use print::{Indent, json_text, pretty};
 
 use crate::field::{FieldError, scalar};
 use crate::{Attributes, Kind};

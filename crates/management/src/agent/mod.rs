@@ -1,0 +1,84 @@
+//! What answers management requests: one implementation for all types (upstream has two, which differ).
+//!
+//! The agent knows the schema and the protocol; what there is and what happens is behind [`Store`], which the router
+//! implements. [`handle`] is pure as far as its store is.
+
+mod change;
+mod create;
+mod find;
+mod node;
+mod query;
+mod store;
+
+pub use create::create;
+pub use store::{Failure, LogLine, Store};
+
+use crate::field::bounded;
+use crate::protocol::{Reply, Request, Status};
+use crate::schema::entity_type;
+use crate::{Attributes, Kind, Value};
+use find::find;
+
+/// Answers a request. Whatever is wrong with it is in the reply.
+pub fn handle(request: &Request, store: &mut dyn Store) -> Reply {
+    answer(request, store)
+        .unwrap_or_else(|failure| Reply::refusal(failure.status(), failure.to_string()))
+}
+
+fn answer(request: &Request, store: &mut dyn Store) -> Result<Reply, Failure> {
+    let operation = request.operation.to_ascii_uppercase();
+    if operation.is_empty() {
+        return Err(Failure::BadRequest(format!(
+            "No 'operation' property: {}",
+            request.target()
+        )));
+    }
+    if operation == "CREATE" {
+        return create::answer(request, store);
+    }
+    let (kind, entity) = find(request, store)?;
+    if !entity_type(kind).allows(&operation) {
+        return Err(not_implemented(&operation, kind));
+    }
+    match (operation.as_str(), kind) {
+        ("READ", _) => Ok(Reply::new(Status::OK, entity)),
+        ("UPDATE", _) => change::update(request, kind, entity, store),
+        ("DELETE", _) => change::delete(kind, &entity, store),
+        ("QUERY", _) => query::query(request, store),
+        (_, Kind::Management) => node::answer(&operation, request, store),
+        _ => Err(not_implemented(&operation, kind)),
+    }
+}
+
+fn not_implemented(operation: &str, kind: Kind) -> Failure {
+    let operations: Vec<String> = entity_type(kind)
+        .operations
+        .iter()
+        .map(|name| format!("'{name}'"))
+        .collect();
+    Failure::NotImplemented(format!(
+        "Operation '{}' not implemented for '{}' [{}]",
+        bounded(operation),
+        kind.full(),
+        operations.join(", ")
+    ))
+}
+
+/// The type of a request's property.
+fn kind_named(name: &str) -> Result<Kind, Failure> {
+    Kind::named(name)
+        .ok_or_else(|| Failure::BadRequest(format!("No such entity type '{}'", bounded(name))))
+}
+
+/// The agent's own entity.
+fn own_entity() -> Attributes {
+    let mut attributes = Attributes::new();
+    for (name, value) in [("name", "self"), ("identity", "self")] {
+        attributes.insert(name.to_owned(), Value::from(value));
+    }
+    attributes.insert("type".to_owned(), Kind::Management.full().into());
+    attributes
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

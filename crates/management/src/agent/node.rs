@@ -1,0 +1,86 @@
+//! What the agent tells about itself, its schema, its network and its log.
+
+use std::ops::ControlFlow;
+
+use super::{Failure, Store, kind_named};
+use crate::document::{Indent, json_text};
+use crate::field::{scalar, whole};
+use crate::protocol::{Reply, Request, Status, address_of_router};
+use crate::schema::{self, entity_type};
+use crate::{Attributes, Kind, Value};
+
+pub(super) fn answer(
+    operation: &str,
+    request: &Request,
+    store: &dyn Store,
+) -> Result<Reply, Failure> {
+    let kind = request.entity_type.as_deref().map(kind_named).transpose()?;
+    let exactly = |tell: fn(Kind) -> Value| -> Value {
+        let kinds = Kind::ALL
+            .iter()
+            .filter(|each| kind.is_none_or(|kind| kind == **each));
+        Value::Object(kinds.map(|kind| (kind.full(), tell(*kind))).collect())
+    };
+    let body = match operation {
+        "GET-TYPES" => types(kind),
+        "GET-ATTRIBUTES" => exactly(|kind| {
+            entity_type(kind)
+                .attributes
+                .iter()
+                .map(|attribute| attribute.name)
+                .collect()
+        }),
+        "GET-OPERATIONS" => exactly(|kind| entity_type(kind).operations.clone().into()),
+        "GET-ANNOTATIONS" => Value::Object(Attributes::new()),
+        "GET-MGMT-NODES" => management_nodes(store),
+        "GET-SCHEMA" => schema::describe(),
+        "GET-JSON-SCHEMA" => json_schema(request)?,
+        "GET-LOG" => log(request, store),
+        _ => return Err(super::not_implemented(operation, Kind::Management)),
+    };
+    Ok(Reply::new(Status::OK, body))
+}
+
+fn types(asked: Option<Kind>) -> Value {
+    let kinds = Kind::ALL
+        .iter()
+        .filter(|kind| asked.is_none_or(|asked| kind.is_a(asked)));
+    let bases = |kind: &Kind| -> Value { kind.bases().iter().map(|base| base.full()).collect() };
+    Value::Object(kinds.map(|kind| (kind.full(), bases(kind))).collect())
+}
+
+fn management_nodes(store: &dyn Store) -> Value {
+    let mut addresses = Vec::new();
+    store.visit(Kind::Node, &mut |node| {
+        let id = node.get("id").and_then(scalar);
+        addresses.extend(id.map(|id| Value::from(format!("amqp:/{}", address_of_router(&id)))));
+        ControlFlow::Continue(())
+    });
+    Value::Array(addresses)
+}
+
+fn json_schema(request: &Request) -> Result<Value, Failure> {
+    let indent = match request.properties.get("indent") {
+        None | Some(Value::Null) => Indent::None,
+        Some(indent) => match whole(indent) {
+            Some(spaces @ 0..=64) => Indent::Spaces(spaces as usize),
+            Some(_) => Indent::None,
+            None => {
+                return Err(Failure::BadRequest(format!(
+                    "'indent' must be a whole number, found {indent}"
+                )));
+            }
+        },
+    };
+    Ok(json_text(&schema::describe(), indent).into())
+}
+
+fn log(request: &Request, store: &dyn Store) -> Value {
+    let limit = request
+        .properties
+        .get("limit")
+        .and_then(whole)
+        .and_then(|limit| usize::try_from(limit).ok());
+    let lines = store.log(limit.filter(|limit| *limit > 0));
+    lines.iter().map(super::LogLine::to_value).collect()
+}
