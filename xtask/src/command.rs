@@ -18,6 +18,12 @@ pub(crate) enum Command {
     /// A real Kubernetes on this machine, for demo and tests.
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// Runs every test; says and makes ready what they need first.
+    Test {
+        /// Arguments for `cargo test`.
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
     /// Makes the OCI images of our program, without a container engine: target/image/skupper.tar.
     Image {
         /// In front of the images' names.
@@ -29,6 +35,9 @@ pub(crate) enum Command {
         /// How the program is built.
         #[arg(long, value_enum, default_value = "release")]
         profile: Profile,
+        /// Takes this program instead of building one.
+        #[arg(long, conflicts_with = "profile")]
+        program: Option<PathBuf>,
     },
 }
 
@@ -100,15 +109,18 @@ impl Command {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
             Self::Cluster(command) => return command.run(),
+            Self::Test { arguments } => xtask::suite::run(&arguments)?,
             Self::Image {
                 registry,
                 tag,
                 profile,
+                program,
             } => {
                 let options = image::Options {
                     registry,
                     tag,
                     profile,
+                    program,
                 };
                 let archive = image::build(&options)?;
                 for role in ["controller", "kube-adaptor", "router"] {

@@ -57,6 +57,8 @@ pub struct Options {
     pub tag: String,
     /// How the program is built.
     pub profile: Profile,
+    /// A program that is built already, instead.
+    pub program: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -65,6 +67,7 @@ impl Default for Options {
             registry: "localhost".into(),
             tag: "dev".into(),
             profile: Profile::Dev,
+            program: None,
         }
     }
 }
@@ -89,7 +92,10 @@ pub fn archive() -> PathBuf {
 /// When the build fails, a tool is missing that cannot be installed, or a file cannot be written.
 pub fn build(options: &Options) -> Result<PathBuf> {
     packages::ensure(packages::IMAGE)?;
-    let program = cargo::build("skupper", "skupper", options.profile)?;
+    let program = match &options.program {
+        Some(program) => program.clone(),
+        None => cargo::build("skupper", "skupper", options.profile)?,
+    };
     let out = archive();
     let step = Step::start("images");
     let root = out.with_extension("root");

@@ -17,6 +17,7 @@
 //!
 //! * [`cluster`]: a real Kubernetes on this machine, or somebody's existing one.
 //! * [`image`]: the OCI images of the one binary.
+//! * [`suite`]: every test, with what they need made ready first.
 //! * [`host`]: what the machine must offer, and how it is installed.
 //! * [`oci`], [`cargo`]: writing images, building a program of the workspace.
 //! * [`process`], [`wait`], [`progress`]: running tools, waiting for conditions, saying what takes long.
@@ -28,4 +29,5 @@ pub mod image;
 pub mod oci;
 pub mod process;
 pub mod progress;
+pub mod suite;
 pub mod wait;

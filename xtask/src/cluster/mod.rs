@@ -64,6 +64,15 @@ impl Cluster {
         up::up(&name.parse()?).map(Self::own)
     }
 
+    /// Makes everything ready that outlives a cluster, so that [`Cluster::up`] takes seconds: Debian packages, Go and
+    /// Kubernetes' programs, the node's images.
+    ///
+    /// # Errors
+    /// When the process is not root, or something is missing that cannot be installed or built.
+    pub fn prepare() -> Result<()> {
+        up::prepare().map(drop)
+    }
+
     /// The cluster `name` if it runs and answers, else as [`Cluster::up`]. For test runs that share one.
     ///
     /// # Errors

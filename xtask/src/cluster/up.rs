@@ -25,10 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 /// When the machine lacks something that cannot be installed, or a daemon does not start: then the error holds the end
 /// of its log, and nothing is left running.
 pub(super) fn up(name: &Name) -> Result<Home> {
-    host::require_root("a cluster of its own")?;
-    packages::ensure(packages::CLUSTER)?;
-    let bin = binaries::ensure()?;
-    let archives = images::ensure(&image_cache(&bin)?, &bin)?;
+    let (bin, archives) = prepare()?;
     let balancer = own_program()?;
 
     let _lock = home::lock_name(name)?;
@@ -44,6 +41,18 @@ pub(super) fn up(name: &Name) -> Result<Home> {
     }
     step.done();
     Ok(home)
+}
+
+/// Makes everything ready that outlives a cluster: Debian packages, the programs' folder, the node's images.
+///
+/// # Errors
+/// When the process is not root, or something is missing that cannot be installed or built.
+pub(super) fn prepare() -> Result<(PathBuf, Vec<PathBuf>)> {
+    host::require_root("a cluster of its own")?;
+    packages::ensure(packages::CLUSTER)?;
+    let bin = binaries::ensure()?;
+    let archives = images::ensure(&image_cache(&bin)?, &bin)?;
+    Ok((bin, archives))
 }
 
 fn start(home: &Home, archives: &[PathBuf], balancer: &Path, step: &Step) -> Result<()> {

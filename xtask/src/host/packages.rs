@@ -78,6 +78,22 @@ pub const IMAGE: &[Package] = &[
     },
 ];
 
+/// What tests type besides: the documented procedures use jq.
+pub const TESTS: &[Package] = &[
+    Package {
+        name: "jq",
+        sign: "jq",
+    },
+    Package {
+        name: "curl",
+        sign: "curl",
+    },
+    Package {
+        name: "openssl",
+        sign: "openssl",
+    },
+];
+
 /// Sees to it that `packages` are installed: missing ones are installed with apt-get, after saying so.
 ///
 /// # Errors
