@@ -162,11 +162,8 @@ impl Flow {
         w.optional(&mut list, link.and_then(|l| l.delivery_count), Writer::u32);
         w.optional(&mut list, link.and_then(|l| l.link_credit), Writer::u32);
         w.optional(&mut list, link.and_then(|l| l.available), Writer::u32);
-        w.optional(
-            &mut list,
-            link.and_then(|l| l.drain.then_some(true)),
-            Writer::bool,
-        );
+        // Upstream writes it also when false.
+        w.optional(&mut list, link.map(|l| l.drain), Writer::bool);
         w.optional(&mut list, self.echo.then_some(true), Writer::bool);
         w.end(list);
     }
