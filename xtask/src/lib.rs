@@ -26,6 +26,7 @@ pub mod cargo;
 pub mod cluster;
 pub mod host;
 pub mod image;
+pub mod install;
 pub mod oci;
 pub mod process;
 pub mod progress;

@@ -1,0 +1,6 @@
+//! What the tests of whole sites share: a cluster with our controller on it, namespaces with sites, and credentials of every
+//! kind, good and bad.
+
+pub mod material;
+pub mod space;
+pub mod stage;
