@@ -1,0 +1,132 @@
+//! What the user brought: whether it fits, and taking our marks off it.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use serde_json::{Value, json};
+use skupper_api::{CertificateSpec, State};
+use skupper_pki::judge::{Element, Fault, Severity};
+use skupper_pki::{Credential, Expectation, Role, TrustBundle, judge};
+
+use super::assess::roles;
+use super::ownership::is_certificate;
+use crate::credentials::{fault, join};
+use crate::names::{CERTIFICATE, CONTROLLED, FINGERPRINT, FORMER_ISSUERS, HOSTS, NOT_CONTROLLED};
+
+/// What else decides whether a user's Secret fits.
+pub(super) struct Surroundings<'a> {
+    /// A certificate has to be issued from it: a CA without key will not do.
+    pub(super) has_to_issue: bool,
+    /// Client credentials of this site that will be presented to it, by name.
+    pub(super) clients: Vec<(&'a str, Credential)>,
+}
+
+/// The condition of a Certificate whose Secret is the user's: exactly one sentence where it fits, and why after it if not.
+pub(super) fn state(
+    secret: &Secret,
+    credential: &Credential,
+    spec: &CertificateSpec,
+    around: &Surroundings<'_>,
+    now: Timestamp,
+) -> State {
+    let faults = faults(secret, credential, spec, around, now);
+    if faults.is_empty() {
+        State::ready_with(NOT_CONTROLLED)
+    } else {
+        State::error(format!("{NOT_CONTROLLED}: {}", join(&faults)))
+    }
+}
+
+fn faults(
+    secret: &Secret,
+    credential: &Credential,
+    spec: &CertificateSpec,
+    around: &Surroundings<'_>,
+    now: Timestamp,
+) -> Vec<String> {
+    let type_ = secret.type_.as_deref().unwrap_or_default();
+    if !["", "Opaque", "kubernetes.io/tls"].contains(&type_) {
+        return vec![format!(
+            "it has the unsupported type {type_}, expected kubernetes.io/tls or Opaque"
+        )];
+    }
+    let mut faults: Vec<String> = Vec::new();
+    for role in roles(spec) {
+        for finding in judge(credential, &Expectation::new(role, now)) {
+            let only_trusted = role == Role::Ca
+                && !around.has_to_issue
+                && finding.place.element == Element::TlsKey
+                && matches!(finding.fault, Fault::Missing { .. });
+            let sentence = fault(&finding);
+            if finding.severity > Severity::Note && !only_trusted && !faults.contains(&sentence) {
+                faults.push(sentence);
+            }
+        }
+    }
+    if faults.is_empty() {
+        faults.extend(trusts_no_client(credential, &around.clients, now));
+    }
+    faults
+}
+
+/// That `ca.crt` trusts none of the clients that will come. One that comes from elsewhere may be trusted; none is known then.
+fn trusts_no_client(
+    server: &Credential,
+    clients: &[(&str, Credential)],
+    now: Timestamp,
+) -> Option<String> {
+    let bundle = TrustBundle::new(server.trusted().ok()?);
+    let refused = |client: &Credential| {
+        let findings = judge(
+            client,
+            &Expectation::new(Role::Client, now).trusted_by(&bundle),
+        );
+        findings
+            .into_iter()
+            .find(|finding| finding.severity > Severity::Note)
+    };
+    let mut why = None;
+    for (name, client) in clients {
+        let finding = refused(client)?;
+        why.get_or_insert((*name, finding));
+    }
+    let (name, finding) = why?;
+    Some(format!(
+        "ca.crt trusts no client credential of this site. Secret {name}: {}",
+        fault(&finding)
+    ))
+}
+
+/// The patch that takes our marks off a Secret, so that it outlives the Certificate: its content and all else stay.
+pub(super) fn hand_over(secret: &Secret) -> Value {
+    let owners: Vec<_> = secret
+        .metadata
+        .owner_references
+        .iter()
+        .flatten()
+        .filter(|owner| !is_certificate(owner))
+        .cloned()
+        .collect();
+    let mut annotations = serde_json::Map::new();
+    let marks = [CERTIFICATE, CONTROLLED, FINGERPRINT, FORMER_ISSUERS, HOSTS];
+    let present = secret
+        .metadata
+        .annotations
+        .iter()
+        .flatten()
+        .filter(|(key, _)| marks.contains(&key.as_str()));
+    for (key, _) in present {
+        annotations.insert(key.clone(), Value::Null);
+    }
+    let mut patch = json!({"metadata": {"resourceVersion": secret.metadata.resource_version}});
+    if !annotations.is_empty() {
+        patch["metadata"]["annotations"] = Value::Object(annotations);
+    }
+    if secret.metadata.owner_references.is_some() {
+        patch["metadata"]["ownerReferences"] = if owners.is_empty() {
+            Value::Null
+        } else {
+            json!(owners)
+        };
+    }
+    patch
+}

@@ -1,0 +1,10 @@
+//! How a Secret looks as a credential: whether the router can load it, whether peers will accept it, and why not.
+//!
+//! `skupper_pki` judges; here it is decided what each finding means for a use. Judgements are kept in the
+//! [`Memo`](crate::Memo) until the Secret changes or a date passes.
+
+mod look;
+mod sentence;
+
+pub(crate) use look::{Look, Remembered, Use, look, of_secret, revision};
+pub(crate) use sentence::{fault, join};

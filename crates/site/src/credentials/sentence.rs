@@ -1,0 +1,38 @@
+//! Findings in sentences that stay the same from one look to the next, since each change of one is a write.
+
+use jiff::Timestamp;
+use skupper_pki::Finding;
+use skupper_pki::judge::Fault;
+
+/// A finding with its remedy. The sentence of `skupper_pki` says how late it is now; this one does not.
+pub(crate) fn fault(finding: &Finding) -> String {
+    let place = &finding.place;
+    match &finding.fault {
+        Fault::Expired { not_after, .. } => {
+            format!(
+                "{place} has expired: it was valid until {}; {}",
+                moment(*not_after),
+                finding.remedy()
+            )
+        }
+        Fault::NotYetValid { not_before, .. } => {
+            format!(
+                "{place} is not valid before {}; {}",
+                moment(*not_before),
+                finding.remedy()
+            )
+        }
+        _ => finding.advice(),
+    }
+}
+
+/// Several sentences in one.
+pub(crate) fn join(sentences: &[String]) -> String {
+    sentences.join(". ")
+}
+
+/// A date as it stands in statuses.
+fn moment(at: Timestamp) -> String {
+    // A certificate's dates have whole seconds.
+    at.to_string()
+}

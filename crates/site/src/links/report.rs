@@ -1,0 +1,108 @@
+//! Statuses of Links: configured or not, connected or not, and why not.
+
+use skupper_api::{Kind, Link, State, condition};
+
+use super::LinkView;
+use crate::ObjectKind;
+use crate::credentials::join;
+use crate::pass::Pass;
+use crate::refusals::{self, Report};
+use crate::status::{NO_ACTIVE_SITE, Network};
+
+/// Writes the statuses. Without an active site (`views` is `None`) all are told so.
+pub(crate) fn report(
+    pass: &mut Pass<'_>,
+    views: Option<&[LinkView]>,
+    site_id: &str,
+    network: Option<&Network>,
+    refused: &Report,
+    config_error: Option<&str>,
+) {
+    let Some(views) = views else {
+        for (name, link) in &pass.observed.links {
+            let mut object = Link::clone(link);
+            object.set_condition(
+                condition::CONFIGURED,
+                &State::error(NO_ACTIVE_SITE),
+                pass.now,
+            );
+            pass.set_status(
+                ObjectKind::Link,
+                name,
+                link.status.as_ref(),
+                object.status_mut(),
+            );
+        }
+        return;
+    };
+    for view in views {
+        let mut object = Link::clone(&view.object);
+        let errors = errors(view, config_error);
+        let configured = if errors.is_empty() {
+            State::ready()
+        } else {
+            State::error(errors.join("\n"))
+        };
+        object.set_condition(condition::CONFIGURED, &configured, pass.now);
+        let record = network.and_then(|network| network.link(site_id, view.name()));
+        let operational = record.is_some_and(|record| record.operational);
+        let why = why_not(view, refused);
+        // Before anything is known of the network, silence: the summary reads `Not Operational`, as upstream's.
+        if operational || network.is_some() || why.is_some() {
+            let state = match (operational, why) {
+                (true, _) => State::ready(),
+                (false, None) => State::pending("Not operational"),
+                (false, Some(why)) => State::pending(format!("Not operational: {why}")),
+            };
+            object.set_condition(condition::OPERATIONAL, &state, pass.now);
+        }
+        if let Some(record) = record {
+            let status = object.status_mut();
+            status.remote_site_id.clone_from(&record.remote_site_id);
+            status.remote_site_name.clone_from(&record.remote_site_name);
+        }
+        pass.set_status(
+            ObjectKind::Link,
+            view.name(),
+            view.object.status.as_ref(),
+            object.status_mut(),
+        );
+    }
+}
+
+/// What keeps the router from trying.
+fn errors(view: &LinkView, config_error: Option<&str>) -> Vec<String> {
+    let secret = &view.object.spec.tls_credentials;
+    let mut errors: Vec<String> = view
+        .look
+        .iter()
+        .filter_map(|look| look.problem(secret))
+        .collect();
+    errors.extend(view.errors.iter().cloned());
+    errors.extend(config_error.map(str::to_owned));
+    errors
+}
+
+/// Why a Link is not up: what the router was told, and what is wrong with the credential on this side.
+fn why_not(view: &LinkView, refused: &Report) -> Option<String> {
+    let secret = &view.object.spec.tls_credentials;
+    let look = view.look.as_ref()?;
+    if !look.is_loadable() {
+        return None;
+    }
+    let mut reasons = Vec::new();
+    reasons.extend(refusals::link_message(refused, view.name()));
+    reasons.extend(refusals::profile_problem(
+        refused,
+        &format!("{secret}-profile"),
+    ));
+    let own = look
+        .unfit
+        .iter()
+        .filter(|fault| !reasons.iter().any(|reason| reason.contains(fault.as_str())));
+    reasons.extend(
+        own.map(|fault| format!("this site's Secret {secret}: {fault}"))
+            .collect::<Vec<_>>(),
+    );
+    (!reasons.is_empty()).then(|| join(&reasons))
+}
