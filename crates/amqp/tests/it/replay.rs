@@ -1,17 +1,13 @@
 //! A router of upstream's, as far as its recording goes, against a connection of ours.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{End, connector_config, listener_config};
 use skupper_amqp::{
     Message, Role,
     connection::{CloseReason, Event, Initiator},
     sniff::Sniff,
 };
-use support::{End, connector_config, listener_config};
 
 /// What came of a replay.
 #[derive(Debug, Default)]
@@ -50,7 +46,8 @@ fn play(mut end: End, stream: &[u8], cut: usize) -> Seen {
                 Event::Transfer(transfer) => {
                     seen.octets += transfer.payload.len();
                     if transfer.first && !transfer.more {
-                        let message = Message::decode(&transfer.payload).unwrap();
+                        let message = Message::decode(&transfer.payload)
+                            .unwrap_or_else(|e| panic!("{e}: {transfer:?}"));
                         let opcode = message
                             .application_properties
                             .as_ref()
@@ -75,10 +72,10 @@ fn play(mut end: End, stream: &[u8], cut: usize) -> Seen {
 
 #[test]
 fn a_control_connection_of_upstream_is_understood_from_its_first_octet_to_its_last() {
-    for cut in [1, 7, 100_000] {
+    for cut in [1, 7, 100] {
         let seen = play(
             End::new(listener_config()),
-            include_bytes!("data/control-connector.bin"),
+            include_bytes!("../data/control-connector.bin"),
             cut,
         );
         assert_eq!(
@@ -106,7 +103,7 @@ fn a_management_client_without_sasl_is_served() {
     };
     let seen = play(
         End::new(config),
-        include_bytes!("data/management-client.bin"),
+        include_bytes!("../data/management-client.bin"),
         50,
     );
     assert_eq!((seen.sessions, seen.links, seen.octets), (1, 2, 200));

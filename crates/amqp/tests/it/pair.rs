@@ -1,11 +1,8 @@
 //! Two connections that talk, step by step.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Pair, connector_config, listener_config};
 use bytes::Bytes;
 use skupper_amqp::{
     Attach, Condition, DeliveryState, Open, Role, Terminus,
@@ -16,7 +13,6 @@ use skupper_amqp::{
     performative::names,
     sasl,
 };
-use support::{Pair, connector_config, listener_config};
 
 /// A pair with a link from connector to listener: the sender's id, the receiver's.
 fn linked(connector: Config, listener: Config) -> (Pair, LinkId, LinkId) {
@@ -631,7 +627,7 @@ fn who_skips_authentication_is_told_so() {
 fn a_handshake_that_does_not_end_is_ended() {
     let mut config = listener_config();
     config.handshake_timeout = Some(Duration::from_secs(5));
-    let mut listener = support::End::new(config);
+    let mut listener = crate::support::End::new(config);
     listener.give(b"AMQP\x03\x01\x00\x00", Duration::from_secs(1));
     assert_eq!(
         listener.connection.next_timeout(),

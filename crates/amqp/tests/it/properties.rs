@@ -1,21 +1,17 @@
 //! What holds for any values, any octets and any course of a conversation.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::collections::VecDeque;
 
+use crate::support::{End, Pair, connector_config, listener_config};
 use bytes::{Bytes, BytesMut};
 use proptest::{collection::vec, prelude::*};
 use skupper_amqp::{
-    Array, Attach, DeliveryState, Map, Message, Properties, Role, RouterAnnotations, Symbol,
-    Terminus, Value,
+    Array, Attach, DeliveryState, Map, Message, Properties, Role, RouterAnnotations, Terminus,
+    Value,
     codec::{DecodeError, Form, MAX_DEPTH, Reader, Writer},
     connection::{Connection, Event, LinkId, Outgoing, Payload, Release, Sent},
     message::{Body, Header, Layout},
 };
-use support::{End, Pair, connector_config, listener_config};
 
 fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -221,7 +217,7 @@ proptest! {
 
     #[test]
     fn a_spoilt_recording_is_borne(at in 0..9264usize, octet: u8, cut in 1..2000usize) {
-        let mut stream = include_bytes!("data/control-connector.bin").to_vec();
+        let mut stream = include_bytes!("../data/control-connector.bin").to_vec();
         stream[at] = octet;
         let mut end = End::new(listener_config());
         for piece in stream.chunks(cut) {
@@ -273,16 +269,14 @@ struct Delivery {
     aborted: bool,
 }
 
+/// What a link has to send: deliveries in order, each with its chunks that are left.
+type Queue = VecDeque<(Delivery, VecDeque<Vec<u8>>)>;
+
 /// One side's part in a conversation.
 #[derive(Default)]
 struct Party {
     /// Links on which it sends: what is left to send, chunk by chunk.
-    sending: Vec<(
-        LinkId,
-        VecDeque<(Delivery, VecDeque<Vec<u8>>)>,
-        Payload,
-        u64,
-    )>,
+    sending: Vec<(LinkId, Queue, Payload, u64)>,
     /// Deliveries that came, by the receiving link's index in order of attaching.
     receiving: Vec<(LinkId, Vec<Delivery>, Delivery)>,
     accepted: usize,

@@ -1,7 +1,5 @@
 //! Frames that upstream's routers sent, read and written again.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use bytes::BytesMut;
 use skupper_amqp::{
     Attach, DeliveryState, Message, Role, Symbol, Terminus, Value,
@@ -16,33 +14,36 @@ use skupper_amqp::{
 const STREAMS: [(&str, &[u8]); 9] = [
     (
         "control-connector",
-        include_bytes!("data/control-connector.bin"),
+        include_bytes!("../data/control-connector.bin"),
     ),
     (
         "control-listener",
-        include_bytes!("data/control-listener.bin"),
+        include_bytes!("../data/control-listener.bin"),
     ),
     (
         "control2-connector",
-        include_bytes!("data/control2-connector.bin"),
+        include_bytes!("../data/control2-connector.bin"),
     ),
     (
         "control2-listener",
-        include_bytes!("data/control2-listener.bin"),
+        include_bytes!("../data/control2-listener.bin"),
     ),
-    ("data-connector", include_bytes!("data/data-connector.bin")),
-    ("data-listener", include_bytes!("data/data-listener.bin")),
+    (
+        "data-connector",
+        include_bytes!("../data/data-connector.bin"),
+    ),
+    ("data-listener", include_bytes!("../data/data-listener.bin")),
     (
         "data2-connector",
-        include_bytes!("data/data2-connector.bin"),
+        include_bytes!("../data/data2-connector.bin"),
     ),
     (
         "management-client",
-        include_bytes!("data/management-client.bin"),
+        include_bytes!("../data/management-client.bin"),
     ),
     (
         "management-router",
-        include_bytes!("data/management-router.bin"),
+        include_bytes!("../data/management-router.bin"),
     ),
 ];
 

@@ -1,0 +1,9 @@
+//! Tests of the crate from outside, as one program.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod golden;
+mod pair;
+mod properties;
+mod replay;
+mod support;
