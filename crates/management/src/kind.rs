@@ -32,7 +32,7 @@ macro_rules! kinds {
 kinds! {
     /// Abstract: what all entities have.
     Entity = "entity",
-    /// Abstract: the management node of the AMQP management draft. Its full name has no prefix.
+    /// Abstract: the management node of the AMQP management draft; clients call it by its short name.
     ManagementNode = "org.amqp.management",
     /// The agent itself, one per router, called `self`.
     Management = "management",
@@ -97,10 +97,7 @@ kinds! {
 impl Kind {
     /// The full name: `io.skupper.router.tcpListener`.
     pub fn full(self) -> String {
-        match self {
-            Kind::ManagementNode => self.short().to_owned(),
-            _ => format!("{PREFIX}{}", self.short()),
-        }
+        format!("{PREFIX}{}", self.short())
     }
 
     /// Finds a type by its full or its short name.
@@ -203,7 +200,10 @@ mod tests {
             Some(Kind::Node)
         );
         assert_eq!(Kind::named("node"), None);
-        assert_eq!(Kind::ManagementNode.full(), "org.amqp.management");
+        assert_eq!(
+            Kind::named("org.amqp.management"),
+            Some(Kind::ManagementNode)
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | [`protocol`] | requests and replies of the AMQP management protocol |
 //! | [`agent`] | what answers them, over a [`Store`](agent::Store) that the router implements |
 //! | [`plan`] | from a running router's entities to the wanted configuration: operations in a safe order |
+//! | [`tools`] | what `skstat` and `skmanage` ask and print |
 //! | [`report`] | our own attributes: refusals of connectors and listeners, the judgement of a profile's credential |
 //!
 //! Nothing here opens a socket, reads a file or asks the time. Attribute values are [`Value`]s, that is JSON values: the
@@ -26,6 +27,7 @@ pub mod plan;
 pub mod protocol;
 pub mod report;
 pub mod schema;
+pub mod tools;
 
 pub use config::RouterConfig;
 pub use kind::Kind;

@@ -46,7 +46,7 @@ impl Request {
     pub fn of_agent(operation: &str) -> Self {
         Request {
             name: Some("self".to_owned()),
-            kind: Some(Kind::ManagementNode.full()),
+            kind: Some(Kind::ManagementNode.short().to_owned()),
             ..Self::new(operation)
         }
     }

@@ -114,6 +114,8 @@ pub(super) const ADDRESS: &[Attribute] = &[
     integer("priority"),
     gauge("deliveriesRedirectedToFallback"),
     boolean("watch"),
+    // In upstream's schema, but never answered.
+    gauge("containerCount"),
 ];
 
 pub(super) const ROUTER_METRICS: &[Attribute] = &[

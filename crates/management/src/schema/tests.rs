@@ -33,7 +33,7 @@ fn types_have_their_base_and_their_order() {
     for (kind, columns) in [
         (Kind::Connection, 29),
         (Kind::Link, 28),
-        (Kind::Address, 23),
+        (Kind::Address, 24),
     ] {
         assert_eq!(entity_type(kind).attributes.len(), columns, "{kind}");
     }
@@ -170,4 +170,92 @@ fn the_schema_tells_itself() {
     assert_eq!(listener["attributes"]["role"]["default"], "normal");
     assert!(listener["attributes"].get("type").is_none());
     assert_eq!(schema["entityTypes"]["router"]["singleton"], true);
+}
+
+/// What upstream's router answered to GET-SCHEMA, descriptions left out, and to GET-TYPES and GET-OPERATIONS.
+const SCHEMA: &str = include_str!("../../tests/observed/get-schema.json");
+const TYPES: &str = include_str!("../../tests/observed/get-types.json");
+const OPERATIONS: &str = include_str!("../../tests/observed/get-operations.json");
+
+#[test]
+fn upstreams_schema_is_within_ours() {
+    let upstream: Value = serde_json::from_str(SCHEMA).unwrap();
+    let mut ours_only = Vec::new();
+    for (name, about) in upstream["entityTypes"].as_object().unwrap() {
+        let full = about["fullyQualifiedType"].as_str().unwrap();
+        let kind = Kind::named(full).unwrap_or_else(|| panic!("{name} is missing"));
+        let ours = entity_type(kind);
+        let theirs = about["attributes"].as_object().unwrap();
+        for (attribute, about) in theirs {
+            let own = ours
+                .attribute(attribute)
+                .unwrap_or_else(|| panic!("{name}.{attribute} is missing"));
+            let told = own.describe();
+            for member in ["default", "required", "graph", "unique"] {
+                // Defaults that upstream leaves to its sources, or gives as the number 0.
+                if member != "default" || !matches!(attribute.as_str(), "networkId" | "area") {
+                    let theirs = about.get(member).map(ToString::to_string);
+                    let ours = told.get(member).map(ToString::to_string);
+                    assert_eq!(ours, theirs, "{name}.{attribute}: {member}");
+                }
+            }
+            // Of links upstream's list of types lacks one that its router answers.
+            if (name.as_str(), attribute.as_str()) != ("router.link", "linkType") {
+                assert_eq!(told["type"], about["type"], "{name}.{attribute}");
+            }
+        }
+        for attribute in ours
+            .attributes
+            .iter()
+            .filter(|attribute| attribute.name != "type")
+        {
+            if !theirs.contains_key(attribute.name) {
+                ours_only.push(format!("{kind}.{}", attribute.name));
+            }
+        }
+        let singleton = about
+            .get("singleton")
+            .and_then(Value::as_bool)
+            .unwrap_or(false);
+        assert_eq!(kind.is_singleton(), singleton, "{name}");
+    }
+    assert_eq!(
+        ours_only,
+        [
+            // Answered by upstream's router, although its schema does not list them.
+            "routerMetrics.deliveriesRedirectedToFallback",
+            "routerMetrics.linksBlocked",
+            // Ours.
+            "sslProfile.credential",
+            "listener.refusals",
+            "listener.refusalCount",
+            "connector.refusals",
+            "connector.refusalCount",
+            // As above.
+            "router.address.deliveriesRedirectedToFallback",
+            "connection.active",
+        ]
+    );
+}
+
+#[test]
+fn upstreams_types_and_operations_are_ours() {
+    let types: Value = serde_json::from_str(TYPES).unwrap();
+    for (name, bases) in types.as_object().unwrap() {
+        let kind = Kind::named(name).unwrap();
+        let ours: Vec<String> = kind.bases().iter().map(|base| base.full()).collect();
+        assert_eq!(json!(ours), *bases, "{name}");
+    }
+    let operations: Value = serde_json::from_str(OPERATIONS).unwrap();
+    for (name, theirs) in operations.as_object().unwrap() {
+        let ours = &entity_type(Kind::named(name).unwrap()).operations;
+        for operation in theirs.as_array().unwrap() {
+            // The profiler of a Python program.
+            let operation = operation.as_str().unwrap();
+            assert!(
+                ours.contains(&operation) || operation == "PROFILE",
+                "{name}: {operation}"
+            );
+        }
+    }
 }
