@@ -24,6 +24,9 @@ pub(crate) enum Command {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// Measures us beside others, in one run.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Makes the OCI images of our program, without a container engine: target/image/skupper.tar.
     Image {
         /// In front of the images' names.
@@ -38,6 +41,22 @@ pub(crate) enum Command {
         /// Takes this program instead of building one.
         #[arg(long, conflicts_with = "profile")]
         program: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Pairs of routers with mutual TLS between them: none, HAProxy, upstream's (named by SKROUTERD), ours.
+    Router {
+        /// Rounds; the median counts.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Seconds of each measurement.
+        #[arg(long, default_value_t = 3)]
+        seconds: u64,
+        /// Only figures whose name holds this.
+        #[arg(long, default_value = "")]
+        only: String,
     },
 }
 
@@ -110,6 +129,17 @@ impl Command {
         match self {
             Self::Cluster(command) => return command.run(),
             Self::Test { arguments } => xtask::suite::run(&arguments)?,
+            Self::Bench(BenchCommand::Router {
+                rounds,
+                seconds,
+                only,
+            }) => {
+                xtask::bench::router(&xtask::bench::Options {
+                    rounds,
+                    seconds,
+                    only,
+                })?;
+            }
             Self::Image {
                 registry,
                 tag,

@@ -22,6 +22,7 @@
 //! * [`oci`], [`cargo`]: writing images, building a program of the workspace.
 //! * [`process`], [`wait`], [`progress`]: running tools, waiting for conditions, saying what takes long.
 
+pub mod bench;
 pub mod cargo;
 pub mod cluster;
 pub mod host;

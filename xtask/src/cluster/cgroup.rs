@@ -4,6 +4,7 @@
 //! finds every process of every pod.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,8 +15,10 @@ use crate::wait;
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// Controllers that kubelet asks for under v2.
-const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
+/// Controllers that kubelet cannot do without under v2.
+const NEEDED: [&str; 3] = ["cpu", "memory", "pids"];
+/// Controllers that it uses where the kernel has them.
+const USED: [&str; 3] = ["cpuset", "hugetlb", "io"];
 
 /// Which of the two the machine mounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,28 +71,55 @@ fn create_v1(name: &str) -> Result<()> {
 
 /// `root` is the mounted hierarchy, or in a container the container's own group.
 fn create_v2(root: &Path, name: &str) -> Result<()> {
-    let wanted = CONTROLLERS
-        .map(|controller| format!("+{controller}"))
-        .join(" ");
+    let wanted =
+        controllers(&fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default())?;
     let control = root.join("cgroup.subtree_control");
-    if fs::write(&control, &wanted).is_err() {
+    let mut handed_on = fs::write(&control, &wanted);
+    if handed_on
+        .as_ref()
+        .is_err_and(|error| error.kind() == ErrorKind::ResourceBusy)
+    {
         // Only the machine's real root may hold processes and hand controllers on. In a container ours is not the
         // real one: its processes move into a group beside the cluster's.
         let own = root.join("init");
         fs::create_dir_all(&own).with_context(|| format!("cannot make {}", own.display()))?;
         for pid in processes(root) {
-            fs::write(own.join("cgroup.procs"), pid.to_string()).ok(); // Kernel threads stay, and do no harm.
+            fs::write(own.join("cgroup.procs"), pid.to_string()).ok(); // One that just ended is no loss.
         }
-        fs::write(&control, &wanted).with_context(|| {
-            format!(
-                "cannot hand the controllers {} on ({}): the cgroup must be writable and have them delegated",
-                CONTROLLERS.join(", "),
-                control.display()
-            )
-        })?;
+        handed_on = fs::write(&control, &wanted);
     }
+    handed_on.with_context(|| {
+        format!(
+            "cannot hand on the controllers {wanted} ({}): the cgroup must be writable",
+            control.display()
+        )
+    })?;
     let group = root.join(name);
     fs::create_dir_all(&group).with_context(|| format!("cannot make {}", group.display()))
+}
+
+/// What to write to `cgroup.subtree_control` where `available` stands in `cgroup.controllers`.
+fn controllers(available: &str) -> Result<String> {
+    let available: Vec<_> = available.split_whitespace().collect();
+    let lacking: Vec<_> = NEEDED
+        .into_iter()
+        .filter(|name| !available.contains(name))
+        .collect();
+    if !lacking.is_empty() {
+        bail!(
+            "the cgroup at {ROOT} lacks the controllers {}, which kubelet needs (there are: {}); in a container, delegate them to it",
+            lacking.join(", "),
+            available.join(", ")
+        );
+    }
+    let all = NEEDED
+        .into_iter()
+        .chain(USED)
+        .filter(|name| available.contains(name));
+    Ok(all
+        .map(|name| format!("+{name}"))
+        .collect::<Vec<_>>()
+        .join(" "))
 }
 
 /// Ends every process in the cluster's groups and removes them; nothing to do where there are none.
@@ -195,13 +225,31 @@ mod tests {
     fn v2_hands_controllers_on_and_makes_the_group() {
         // Files stand in for the kernel's: what is seen is what we would write.
         let root = tempfile::tempdir().unwrap();
+        fs::write(
+            root.path().join("cgroup.controllers"),
+            "cpuset cpu io memory rdma pids\n",
+        )
+        .unwrap();
         create_v2(root.path(), "skupper-west").unwrap();
         assert_eq!(
             fs::read_to_string(root.path().join("cgroup.subtree_control")).unwrap(),
-            "+cpu +cpuset +memory +pids"
+            "+cpu +memory +pids +cpuset +io"
         );
         assert!(root.path().join("skupper-west").is_dir());
         assert!(!root.path().join("init").exists());
+    }
+
+    #[test]
+    fn a_controller_that_kubelet_needs_is_asked_for_by_name() {
+        let error = controllers("cpuset cpu io\n").unwrap_err().to_string();
+        assert!(
+            error.contains("lacks the controllers memory, pids"),
+            "{error}"
+        );
+        assert_eq!(
+            controllers("pids memory cpu").unwrap(),
+            "+cpu +memory +pids"
+        );
     }
 
     #[test]
