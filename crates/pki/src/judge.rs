@@ -158,7 +158,7 @@ fn judge_chain(
         Some(bundle) => findings.extend(bundle.explain(chain, role, now)),
         None if trusted.is_empty() => {}
         None => {
-            let own = TrustBundle::new(trusted.to_vec());
+            let own = TrustBundle::new(trusted.to_vec()).named("its own ca.crt");
             let notes = own.explain(chain, role, now).into_iter().filter(|finding| {
                 // What is wrong in ca.crt itself has been said already.
                 finding.place.element != Element::CaCrt

@@ -16,9 +16,13 @@ const MAX_BUNDLE: usize = 256;
 /// The certificates of `tls.crt`.
 pub(super) fn chain(text: &[u8], role: Role, findings: &mut Vec<Finding>) -> Vec<Certificate> {
     let expected = match role {
-        Role::Server => "the server certificate in PEM, followed by its intermediates",
-        Role::Client => "the client certificate in PEM, followed by its intermediates",
-        Role::Ca | Role::TrustBundle => "the CA certificate in PEM",
+        Role::Server => {
+            "the server's certificate in PEM, followed by its intermediates if there are any"
+        }
+        Role::Client => {
+            "the client's certificate in PEM, followed by its intermediates if there are any"
+        }
+        Role::Ca | Role::TrustBundle => "the CA's certificate in PEM",
     };
     certificates(text, Element::TlsCrt, expected, MAX_CHAIN, findings)
 }
@@ -32,7 +36,8 @@ pub(super) fn bundle(text: &[u8], now: Timestamp, findings: &mut Vec<Finding>) -
 
 /// The certificates of `ca.crt` as they stand.
 pub(crate) fn read_bundle(text: &[u8], findings: &mut Vec<Finding>) -> Vec<Certificate> {
-    let expected = "the certificates of the CAs that peers' certificates are issued by, in PEM";
+    let expected =
+        "the certificates, in PEM, of the CAs whose certificates are accepted from peers";
     certificates(text, Element::CaCrt, expected, MAX_BUNDLE, findings)
 }
 
@@ -92,11 +97,11 @@ pub(super) fn key(text: &[u8], chain: &[Certificate], role: Role, findings: &mut
             // A CA that is only trusted may come without its key; it cannot issue then.
             Role::Ca => (
                 Severity::Unfit,
-                "the private key of the CA in PEM, without which it cannot issue",
+                "the CA's private key in PEM: without it the CA can be trusted but cannot issue",
             ),
             _ => (
                 Severity::Unloadable,
-                "the private key of the certificate in tls.crt, in PEM",
+                "the private key, in PEM, of the certificate in tls.crt",
             ),
         };
         findings.push(Finding::new(severity, element, Fault::Missing { expected }));

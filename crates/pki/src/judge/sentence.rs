@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::finding::{Anchor, Element, Fault, Finding};
+use super::finding::{Anchor, Element, Fault, Finding, Severity};
 use crate::key::KeyError;
 use crate::pem::PemProblem;
 use crate::text::{distance, list, moment};
@@ -202,7 +202,10 @@ impl Finding {
     pub fn remedy(&self) -> String {
         let element = self.place.element;
         match &self.fault {
-            Fault::Missing { expected } => format!("put {expected} into {element}"),
+            Fault::Missing { expected } => {
+                let what = expected.split(':').next().unwrap_or(expected);
+                format!("put into {element} {what}")
+            }
             Fault::NotPem { problem, .. } => match problem {
                 PemProblem::EncodedTwice => format!(
                     "encode {element} once only: either write the PEM text under stringData, or its base64 under data"
@@ -249,6 +252,11 @@ impl Finding {
             Fault::NameNotCovered { expected, .. } => {
                 let name = names_for(std::slice::from_ref(expected));
                 format!("issue the certificate with {name} as subject alternative name, or connect to a name that it covers")
+            }
+            Fault::UnknownIssuer { .. } | Fault::IssuerKeyDiffers { .. }
+                if self.severity == Severity::Note =>
+            {
+                "nothing, if the peers' ca.crt holds that CA: this one is there to verify them".to_owned()
             }
             Fault::UnknownIssuer { bundle, self_signed: false, .. } => format!(
                 "add the issuing CA to {bundle}, or use a certificate from one of the CAs there; where an intermediate CA issued it, append that one to {element}",

@@ -108,11 +108,45 @@ impl TrustBundle {
 
     /// The anchors that count for a role at a time, in the form in which webpki takes them.
     pub(super) fn usable(&self, role: Role, now: Timestamp) -> Vec<TrustAnchor<'static>> {
+        self.usable_certificates(role, now)
+            .map(|(_, anchor)| anchor.clone())
+            .collect()
+    }
+
+    /// How many intermediate CAs an anchor allows below it: the most of those certificates in which it is usable.
+    pub(super) fn path_len(
+        &self,
+        anchor: &TrustAnchor<'_>,
+        role: Role,
+        now: Timestamp,
+    ) -> Option<u32> {
+        let limit = |certificate: &Certificate| {
+            let constraints = certificate.basic_constraints?;
+            constraints.path_len
+        };
+        let mut most = Some(0);
+        for (certificate, known) in self.usable_certificates(role, now) {
+            if known == anchor {
+                most = most.zip(limit(certificate)).map(|(a, b)| a.max(b));
+            }
+        }
+        most
+    }
+
+    fn usable_certificates(
+        &self,
+        role: Role,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (&Certificate, &TrustAnchor<'static>)> {
         self.trusted
             .iter()
-            .filter(|(certificate, _)| path::anchor_faults(certificate, role, now).is_empty())
-            .filter_map(|(_, anchor)| anchor.clone())
-            .collect()
+            .filter_map(move |(certificate, anchor)| {
+                let usable = path::anchor_faults(certificate, role, now).is_empty();
+                anchor
+                    .as_ref()
+                    .filter(|_| usable)
+                    .map(|anchor| (certificate, anchor))
+            })
     }
 }
 

@@ -51,14 +51,21 @@ fn accept(
         .iter()
         .map(|certificate| CertificateDer::from(certificate.der().as_ref()))
         .collect();
-    // webpki does not look at the key usage of intermediates; a path through one that may not sign is not taken.
-    let may_sign = |path: &webpki::VerifiedPath<'_>| {
-        let signs = |der: CertificateDer<'_>| {
-            Certificate::from_der(&der).is_ok_and(|ca| ca.may_sign_certificates())
-        };
-        match path.intermediate_certificates().all(|ca| signs(ca.der())) {
-            true => Ok(()),
-            false => Err(webpki::Error::UnknownIssuer),
+    // webpki looks neither at the key usage of intermediates nor at the path length that an anchor allows.
+    let allowed = |path: &webpki::VerifiedPath<'_>| {
+        let between: Option<Vec<Certificate>> = path
+            .intermediate_certificates()
+            .map(|ca| Certificate::from_der(&ca.der()).ok())
+            .collect();
+        let between = between.ok_or(webpki::Error::BadDer)?;
+        if !between.iter().all(Certificate::may_sign_certificates) {
+            return Err(webpki::Error::UnknownIssuer);
+        }
+        // Self-issued certificates do not count (RFC 5280 §4.2.1.9).
+        let count = between.iter().filter(|ca| ca.subject != ca.issuer).count();
+        match bundle.path_len(path.anchor(), role, now) {
+            Some(limit) if count > limit as usize => Err(webpki::Error::PathLenConstraintViolated),
+            _ => Ok(()),
         }
     };
     webpki::EndEntityCert::try_from(chain.leaf.der())?
@@ -69,7 +76,7 @@ fn accept(
             unix_time(now),
             usage,
             None,
-            Some(&may_sign),
+            Some(&allowed),
         )
         .map(|_| ())
 }
@@ -100,6 +107,16 @@ pub(super) fn explain(
     role: Role,
     now: Timestamp,
 ) -> Vec<Finding> {
+    if role == Role::Ca {
+        // webpki has no question to which a CA is the answer.
+        return Walk {
+            bundle,
+            chain,
+            role,
+            now,
+        }
+        .from(chain.leaf);
+    }
     let said = match accept(bundle, chain, role, now) {
         Ok(()) => return Vec::new(),
         Err(said) => said,
@@ -107,7 +124,7 @@ pub(super) fn explain(
     // webpki stops at the first problem of the certificate itself: that is said by its own checks, and the path is walked
     // all the same, so that nobody has to fix one thing after the other.
     let own = leaf_checks(chain.leaf, role, now, chain.element);
-    let findings = Walk {
+    let mut findings = Walk {
         bundle,
         chain,
         role,
@@ -118,14 +135,12 @@ pub(super) fn explain(
         .iter()
         .chain(&own)
         .any(|finding| finding.severity > Severity::Note);
-    if explained {
-        return findings;
+    if !explained || is_constraint(&said) {
+        let place = Place::certificate(chain.element, 1, chain.leaf);
+        let reason = path_reason(&said);
+        findings.push(Finding::new(Severity::Unfit, place, Fault::Path { reason }));
     }
-    let place = Place::certificate(chain.element, 1, chain.leaf);
-    let fault = Fault::Path {
-        reason: path_reason(&said),
-    };
-    vec![Finding::new(Severity::Unfit, place, fault)]
+    findings
 }
 
 /// Why what a CA signs would be refused; empty when it would be accepted.
@@ -322,6 +337,14 @@ fn faulty(place: &Place, faults: Vec<Fault>) -> impl Iterator<Item = Finding> {
 fn weak_key(ca: &Certificate) -> Vec<Fault> {
     let weak = |fault: &Fault| matches!(fault, Fault::WeakKey { .. });
     strength(ca).into_iter().filter(weak).collect()
+}
+
+/// Constraints that the walk does not look at.
+fn is_constraint(error: &webpki::Error) -> bool {
+    matches!(
+        error,
+        webpki::Error::PathLenConstraintViolated | webpki::Error::NameConstraintViolation
+    )
 }
 
 /// What webpki refused for, where our own checks did not see it.
