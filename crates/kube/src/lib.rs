@@ -1,1 +1,8 @@
 //! The Kubernetes shell round the model of a site: controller and adaptor.
+
+pub mod client;
+pub mod controller;
+pub mod lease;
+pub mod logging;
+pub mod metrics;
+pub mod probes;
