@@ -1,0 +1,517 @@
+//! Opening a connection and attaching its links (router protocol reference §1.3–§1.6, §2).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use skupper_amqp::connection::{Initiator, LinkId, SessionId};
+use skupper_amqp::{Attach, Open, Role as LinkRole, Symbol, Terminus};
+use skupper_management::entity::Role;
+use skupper_routing::Treatment;
+
+use super::describe::Peer;
+use super::handle::{Command, LinkSink};
+use super::links::{Address, Counts, Current, End, Kind, Link, ReceiverEnd, Replenish, SenderEnd};
+use super::task::Task;
+use crate::core::CoreCommand;
+use crate::core::forwarding::{Destination, Sink};
+use crate::event::Event;
+use crate::tcp::Watch;
+use crate::transit::load::Outstanding;
+
+const ROUTER: &str = "qd.router";
+const ROUTER_DATA: &str = "qd.router-data";
+/// Data links of each direction on a control connection: one for each priority.
+const PRIORITIES: u8 = 10;
+/// Length of the random part of a link's name.
+const NAME: usize = 15;
+const NAME_CHARACTERS: &[u8; 64] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+_";
+
+impl Task {
+    /// The peer has opened the connection.
+    pub(super) fn on_opened(&mut self, open: &Open, now: Duration) {
+        if self.settings.role == Role::Edge {
+            return self.not_allowed(
+                "this router does not serve edge routers: let the site link as an interior router",
+                now,
+            );
+        }
+        if self.settings.is_router() && open.container_id == self.context.dispatch.me.as_str() {
+            return self.not_allowed(
+                "the peer has this router's own id: a router cannot be linked to itself, and two routers of a network cannot have one id",
+                now,
+            );
+        }
+        let incoming = self.handle.incoming;
+        let address = self.settings.address.clone();
+        let mut peer = Peer::read(open, self.settings.cost, incoming, address);
+        peer.data |= self.settings.data;
+        if let Some((correlator, ordinal)) = &self.settings.group {
+            peer.correlator = Some(correlator.to_string());
+            peer.group_ordinal = *ordinal;
+        }
+        peer.user = self.settings.user.clone();
+        peer.mechanism = self.amqp.mechanism().map(ToString::to_string);
+        peer.tls = self.transport().tls().map(|tls| {
+            let version = tls.protocol_version().and_then(|version| version.as_str());
+            let suite = tls.negotiated_cipher_suite().map(|suite| suite.suite());
+            let suite = suite.and_then(|suite| suite.as_str()).unwrap_or_default();
+            (
+                version.unwrap_or_default().replace('_', "."),
+                suite.to_owned(),
+            )
+        });
+        // The record was there to explain a failure.
+        drop(self.transport().take_record());
+        self.opened = true;
+        log_opened(self, &peer);
+        let data = peer.data;
+        self.handle.set_opened(peer);
+        if self.settings.is_router() {
+            self.context
+                .core
+                .tell(CoreCommand::Opened(self.handle.clone()));
+            if !incoming && !data {
+                self.attach_router_links();
+            }
+        }
+        self.context
+            .events
+            .tell(Event::ConnectionOpened(self.handle.clone()));
+    }
+
+    /// A connector attaches all links between two routers; the listener answers.
+    fn attach_router_links(&mut self) {
+        let attached = self.attach_pair(ROUTER, Kind::Control).is_some()
+            && (0..PRIORITIES).all(|priority| {
+                self.attach_pair(ROUTER_DATA, Kind::Data(priority))
+                    .is_some()
+            });
+        if !attached {
+            tracing::error!(
+                target: "ROUTER_CORE",
+                "[C{}] the peer takes too few sessions or links for a link between routers", self.handle.number
+            );
+        }
+    }
+
+    fn attach_pair(&mut self, capability: &'static str, kind: Kind) -> Option<()> {
+        let session = self.amqp.begin().ok()?;
+        let receiver = self.attach_own(session, LinkRole::Receiver, Some(capability), kind)?;
+        let sender = self.attach_own(session, LinkRole::Sender, Some(capability), kind)?;
+        match kind {
+            Kind::Control => {
+                self.control.receiver = Some(receiver);
+                self.control.sender = Some(sender);
+            }
+            _ => self.data.push(sender),
+        }
+        Some(())
+    }
+
+    /// Attaches an anonymous link of this router's.
+    fn attach_own(
+        &mut self,
+        session: SessionId,
+        role: LinkRole,
+        capability: Option<&'static str>,
+        kind: Kind,
+    ) -> Option<LinkId> {
+        let terminus = Terminus {
+            expiry_policy: Some(Symbol::from_static("link-detach")),
+            capabilities: capability.map(Symbol::from_static).into_iter().collect(),
+            ..Terminus::default()
+        };
+        let name = link_name();
+        let attach = Attach::new(name.clone(), role, terminus.clone(), terminus);
+        let id = self.amqp.attach(session, attach).ok()?;
+        let end = match role {
+            LinkRole::Sender => End::Sender(SenderEnd::default()),
+            LinkRole::Receiver => {
+                // Sent with the peer's answer.
+                let _ = self.amqp.grant(id, self.settings.capacity);
+                End::Receiver(receiver(Replenish::AtOnce))
+            }
+        };
+        let number = self.context.numbers.link();
+        let counts = Counts::default();
+        self.put_link(Link {
+            id,
+            session,
+            number,
+            name,
+            kind,
+            end,
+            address: None,
+            counts,
+        });
+        Some(id)
+    }
+
+    /// A free streaming link, or a new one.
+    pub(super) fn stream_link(&mut self) -> Option<LinkId> {
+        let id = match self.pool.pop() {
+            Some(id) => id,
+            None => {
+                let session = match self.stream_session {
+                    Some(session) => session,
+                    None => *self.stream_session.insert(self.amqp.begin().ok()?),
+                };
+                let data = self.handle.peer.get().is_some_and(|peer| peer.data);
+                let capability = (!data).then_some(ROUTER_DATA);
+                self.attach_own(session, LinkRole::Sender, capability, Kind::Stream)?
+            }
+        };
+        if let Some(link) = self.link(id)
+            && let End::Sender(sender) = &mut link.end
+        {
+            sender.streaming = true;
+            self.handle.stream_began();
+        }
+        Some(id)
+    }
+
+    /// The data link of a priority, else of the next lower one.
+    pub(super) fn data_link(&self, priority: u8) -> Option<LinkId> {
+        let last = self.data.len().checked_sub(1)?;
+        self.data.get(usize::from(priority).min(last)).copied()
+    }
+
+    /// The peer told its credit.
+    pub(super) fn on_flow(&mut self, id: LinkId, drain: bool) {
+        self.mark_ready(id);
+        if self.control.sender == Some(id) && self.control.receiver.is_some() && !self.control.up {
+            self.control.up = true;
+            self.context
+                .core
+                .tell(CoreCommand::ControlUp(self.handle.number));
+        }
+        if drain {
+            let idle = match self.link(id).map(|link| &link.end) {
+                Some(End::Sender(sender)) => sender.queue.is_empty(),
+                _ => false,
+            };
+            if idle {
+                // A link that is gone has no credit.
+                let _ = self.amqp.drained(id);
+            }
+        }
+    }
+
+    /// The address of a producer can be reached now, or cannot any more.
+    pub(super) fn on_reachable(&mut self, number: u64, reachable: bool) {
+        let Some(id) = self.by_number.get(&number).copied() else {
+            return;
+        };
+        let unused = self.amqp.credit(id);
+        let Some(link) = self.link(id) else { return };
+        let End::Receiver(receiver) = &mut link.end else {
+            return;
+        };
+        if std::mem::replace(&mut receiver.open, reachable) == reachable {
+            return;
+        }
+        if reachable {
+            let owed = std::mem::take(&mut receiver.withheld);
+            let _ = self.amqp.grant(id, owed);
+        } else {
+            // What the peer has not used comes back as withheld.
+            receiver.withheld += unused;
+            let _ = self.amqp.drain(id);
+        }
+    }
+
+    /// An attach came.
+    pub(super) fn on_attached(
+        &mut self,
+        id: LinkId,
+        session: SessionId,
+        by: Initiator,
+        attach: Attach,
+    ) {
+        if by == Initiator::Local {
+            // An answer: a refusal is followed by a detach.
+            return;
+        }
+        let terminus = match attach.role {
+            LinkRole::Sender => attach.target.as_ref(),
+            LinkRole::Receiver => attach.source.as_ref(),
+        };
+        let Some(terminus) = terminus.cloned() else {
+            return self.refuse(id, "amqp:invalid-field", "an attach without its terminus");
+        };
+        if terminus.has(ROUTER) || terminus.has(ROUTER_DATA) {
+            return self.on_router_link(id, session, &attach, terminus.has(ROUTER));
+        }
+        let data = self.handle.peer.get().is_some_and(|peer| peer.data);
+        if self.settings.is_router() && !data && !self.control.up {
+            return self.refuse(
+                id,
+                "qd:connection-role",
+                "Link attach forbidden on inter-router connection",
+            );
+        }
+        if terminus.coordinator {
+            return self.refuse(id, "amqp:not-implemented", "Transactions are not supported");
+        }
+        match attach.role {
+            LinkRole::Sender => self.accept_producer(id, session, attach, terminus, data),
+            LinkRole::Receiver => self.accept_consumer(id, session, attach, terminus),
+        }
+    }
+
+    /// A control or data link of another router.
+    fn on_router_link(&mut self, id: LinkId, session: SessionId, attach: &Attach, control: bool) {
+        if !self.settings.is_router() {
+            return self.refuse(id, "qd:forbidden", "Connectivity to the node is forbidden");
+        }
+        let sending = attach.role == LinkRole::Receiver;
+        let kind = match (control, sending) {
+            (true, _) => Kind::Control,
+            (false, true) => Kind::Data(self.data.len().min(usize::from(PRIORITIES)) as u8),
+            (false, false) => {
+                self.data_in = self.data_in.saturating_add(1);
+                if self.data_in <= PRIORITIES {
+                    Kind::Data(self.data_in - 1)
+                } else {
+                    Kind::Stream
+                }
+            }
+        };
+        let known = if sending {
+            self.control.sender
+        } else {
+            self.control.receiver
+        };
+        if control && known.is_some() {
+            return self.refuse(
+                id,
+                "amqp:not-allowed",
+                "the connection has a control link already",
+            );
+        }
+        self.answer(id, attach, None);
+        let end = if sending {
+            End::Sender(SenderEnd::default())
+        } else {
+            let _ = self.amqp.grant(id, self.settings.capacity);
+            End::Receiver(receiver(Replenish::AtOnce))
+        };
+        let number = self.context.numbers.link();
+        let (name, counts) = (attach.name.clone(), Counts::default());
+        self.put_link(Link {
+            id,
+            session,
+            number,
+            name,
+            kind,
+            end,
+            address: None,
+            counts,
+        });
+        match (control, sending) {
+            (true, true) => self.control.sender = Some(id),
+            (true, false) => self.control.receiver = Some(id),
+            (false, true) => self.data.push(id),
+            (false, false) => {}
+        }
+    }
+
+    /// A producer attaches: deliveries will come.
+    fn accept_producer(
+        &mut self,
+        id: LinkId,
+        session: SessionId,
+        attach: Attach,
+        target: Terminus,
+        data: bool,
+    ) {
+        let text = match (target.dynamic, target.address.as_deref()) {
+            (true, _) => Some(format!("_${}", random_name("temp."))),
+            (false, Some("") | None) => None,
+            (false, Some(text)) => Some(text.to_owned()),
+        };
+        let dynamic = target.dynamic.then(|| text.clone()).flatten();
+        let address = text.map(|text| self.address(&text));
+        if let Some(address) = &address
+            && self.context.dispatch.treatment(&address.key) == Treatment::Unavailable
+        {
+            return self.refuse(id, "amqp:not-found", "Node not found");
+        }
+        self.answer(
+            id,
+            &attach,
+            dynamic.map(|address| format!("amqp:/{address}")),
+        );
+        let number = self.context.numbers.link();
+        let mut end = receiver(Replenish::AtSettlement);
+        match &address {
+            Some(address) if !is_local(address) => {
+                // Credit comes with the first destination.
+                end.open = false;
+                end.withheld = self.settings.capacity;
+                let handle = self.handle.clone();
+                let watch = Watch::new(address.key.clone(), move |reachable| {
+                    // A connection that has ended needs no telling.
+                    drop(handle.send(Command::Reachable {
+                        link: number,
+                        reachable,
+                    }));
+                });
+                self.context.core.watch(watch.clone());
+                end.watch = Some(watch);
+            }
+            _ => {
+                let _ = self.amqp.grant(id, self.settings.capacity);
+            }
+        }
+        let kind = if data { Kind::Stream } else { Kind::Endpoint };
+        let (name, counts) = (attach.name, Counts::default());
+        let end = End::Receiver(end);
+        self.put_link(Link {
+            id,
+            session,
+            number,
+            name,
+            kind,
+            end,
+            address,
+            counts,
+        });
+    }
+
+    /// A consumer attaches: it becomes a destination.
+    fn accept_consumer(
+        &mut self,
+        id: LinkId,
+        session: SessionId,
+        attach: Attach,
+        source: Terminus,
+    ) {
+        let number = self.context.numbers.link();
+        let sink = LinkSink {
+            connection: self.handle.clone(),
+            link: number,
+        };
+        let mut end = SenderEnd::default();
+        let mut assigned = None;
+        let address = if source.dynamic {
+            let reply = self
+                .context
+                .dispatch
+                .replies
+                .bind(Arc::new(sink) as Arc<dyn Sink>);
+            let text = self.context.dispatch.reply_address(reply.name());
+            end.reply = Some(reply);
+            assigned = Some(text.clone());
+            self.address(&text)
+        } else {
+            let Some(text) = source.address.as_deref().filter(|text| !text.is_empty()) else {
+                return self.refuse(
+                    id,
+                    "qd:no-route-to-dest",
+                    "No route to the destination node",
+                );
+            };
+            let address = self.address(text);
+            if self.context.dispatch.treatment(&address.key) == Treatment::Unavailable {
+                return self.refuse(id, "amqp:not-found", "Node not found");
+            }
+            let outstanding = Outstanding::default();
+            end.destination = Some(outstanding.clone());
+            let destination = Destination {
+                id: number,
+                sink: Arc::new(sink),
+                outstanding,
+                capacity: self.settings.capacity.into(),
+            };
+            self.context
+                .core
+                .add_destination(address.key.clone(), destination, false);
+            address
+        };
+        self.answer(id, &attach, assigned);
+        let (name, counts) = (attach.name, Counts::default());
+        let (kind, end, address) = (Kind::Endpoint, End::Sender(end), Some(address));
+        self.put_link(Link {
+            id,
+            session,
+            number,
+            name,
+            kind,
+            end,
+            address,
+            counts,
+        });
+    }
+
+    fn address(&self, text: &str) -> Address {
+        Address {
+            text: text.into(),
+            key: self.context.dispatch.naming.key(text),
+        }
+    }
+
+    /// Answers an attach with the peer's own termini, an address that was made up filled in.
+    fn answer(&mut self, id: LinkId, attach: &Attach, assigned: Option<String>) {
+        let answer = |terminus: &Option<Terminus>, named: bool| {
+            let mut terminus = terminus.clone().unwrap_or_default();
+            if named && let Some(address) = &assigned {
+                terminus.address = Some(address.clone());
+            }
+            terminus.expiry_policy = Some(Symbol::from_static("session-end"));
+            Some(terminus)
+        };
+        let producing = attach.role == LinkRole::Sender;
+        let source = answer(&attach.source, !producing);
+        let target = answer(&attach.target, producing);
+        // A link that is gone needs no answer.
+        let _ = self.amqp.accept(id, source, target, 0);
+    }
+}
+
+/// Whether an address is this router's own and always has a destination, or is answered when it has none.
+fn is_local(address: &Address) -> bool {
+    !address.key.is_synchronised()
+}
+
+fn receiver(replenish: Replenish) -> ReceiverEnd {
+    ReceiverEnd {
+        replenish,
+        current: Current::Idle,
+        watch: None,
+        withheld: 0,
+        open: true,
+    }
+}
+
+fn link_name() -> String {
+    random_name("qdlink.")
+}
+
+fn random_name(prefix: &str) -> String {
+    let mut rng = rand::rng();
+    let mut name = String::with_capacity(prefix.len() + NAME);
+    name.push_str(prefix);
+    for _ in 0..NAME {
+        let at = rng.random_range(0..NAME_CHARACTERS.len());
+        name.push(char::from(NAME_CHARACTERS[at]));
+    }
+    name
+}
+
+fn log_opened(task: &Task, peer: &Peer) {
+    let direction = if task.handle.incoming { "in" } else { "out" };
+    let encrypted = peer
+        .tls
+        .as_ref()
+        .map_or("no", |(version, _)| version.as_str());
+    let mechanism = peer.mechanism.as_deref().unwrap_or("no");
+    let user = peer.user.as_deref().unwrap_or("(null)");
+    tracing::info!(
+        target: "SERVER",
+        "[C{}] Connection Opened: dir={direction} host={} encrypted={encrypted} auth={mechanism} user={user} container_id={}",
+        task.handle.number, peer.address, peer.container
+    );
+}

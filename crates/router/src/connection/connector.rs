@@ -1,0 +1,527 @@
+//! AMQP connectors: connections that this router makes and keeps.
+//!
+//! A connector between routers keeps a *set*: one control connection and some data connections for streams, tied by a
+//! correlator. A renewed credential makes a new set beside the old one; the old one is not renewed any more and ends when its
+//! streams have, or when its credential is no longer valid (router protocol reference §2.3, management reference §8.5).
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rand::RngExt;
+use rand::distr::{Alphanumeric, SampleString};
+use skupper_management::entity::{Connector as Settings, Role, StripAnnotations};
+use skupper_management::report::{Refusal, Refuser};
+use skupper_pki::verify::Side;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::handle::{Command, ConnectionHandle};
+use super::listener::{loss, unopened};
+use super::open::{self, Group, HANDSHAKE};
+use super::task::{Settings as TaskSettings, Task};
+use super::transport::{Transport, TransportError};
+use crate::context::Context;
+use crate::event::{Event, Loss};
+use crate::listen;
+use crate::stop::Stop;
+use crate::tls::{Attempt, LoadError, Loaded, RefusalLog, Revision, server_name};
+
+/// Length of a correlator.
+const CORRELATOR: usize = 15;
+/// A host that does not answer is given up after this.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The first wait after a failure.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// The longest wait between attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// What a connector is doing, in the words of management.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Status {
+    /// Not tried yet.
+    #[default]
+    Initializing,
+    /// Waiting for the next attempt, or in one.
+    Connecting,
+    /// The control connection is open.
+    Success,
+    /// The last attempt failed.
+    Failed,
+}
+
+impl Status {
+    /// The word of management.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Initializing => "INITIALIZING",
+            Status::Connecting => "CONNECTING",
+            Status::Success => "SUCCESS",
+            Status::Failed => "FAILED",
+        }
+    }
+}
+
+/// An AMQP connector.
+pub struct AmqpConnector {
+    /// Its configuration.
+    pub settings: Settings,
+    /// Identity of its telemetry record.
+    pub record: String,
+    /// Who refused it, and whom it refused.
+    pub refusals: RefusalLog,
+    correlator: Arc<str>,
+    data_connections: usize,
+    state: Mutex<(Status, String)>,
+    open: AtomicUsize,
+    /// Whether the control connection is open, and with which revision.
+    control: watch::Sender<Option<u64>>,
+    stop: Stop,
+}
+
+/// One connection of a connector's set.
+#[derive(Clone)]
+struct Member {
+    /// 0 is the control connection.
+    index: usize,
+    worker: usize,
+    revision: Option<Revision>,
+}
+
+impl AmqpConnector {
+    /// Starts connecting.
+    pub(crate) fn start(settings: Settings, context: &Arc<Context>) -> Arc<Self> {
+        let data_connections = match settings.role {
+            Role::InterRouter => context.settings.data_connections() as usize,
+            _ => 0,
+        };
+        let connector = Arc::new(AmqpConnector {
+            record: context.records.next(),
+            refusals: RefusalLog::default(),
+            correlator: Alphanumeric
+                .sample_string(&mut rand::rng(), CORRELATOR)
+                .into(),
+            data_connections,
+            state: Mutex::default(),
+            open: AtomicUsize::new(0),
+            control: watch::Sender::new(None),
+            stop: Stop::new(),
+            settings,
+        });
+        context
+            .events
+            .tell(Event::ConnectorCreated(connector.clone()));
+        let worker = context.workers.in_turn();
+        context
+            .workers
+            .spawn(worker, connector.clone().run(worker, context.clone()));
+        connector
+    }
+
+    /// Stops connecting and closes the connections.
+    pub(crate) fn stop(&self, context: &Context) {
+        self.stop.stop();
+        self.close_connections(context, |_| true, "the connector was deleted");
+    }
+
+    fn close_connections(
+        &self,
+        context: &Context,
+        which: impl Fn(&ConnectionHandle) -> bool,
+        why: &str,
+    ) {
+        for connection in context.connections.all() {
+            let own = !connection.incoming && *connection.owner == *self.settings.name;
+            if own && which(&connection) {
+                // It may be closing by itself.
+                drop(connection.send(Command::Close {
+                    condition: "amqp:connection:forced",
+                    description: why.to_owned(),
+                }));
+            }
+        }
+    }
+
+    /// What it is doing, and the last message.
+    pub fn status(&self) -> (Status, String) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Connections of it that are open.
+    pub fn open_connections(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    fn set_status(&self, status: Status, message: Option<String>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 = status;
+        if let Some(message) = message {
+            state.1 = message;
+        }
+    }
+
+    /// Makes a set of connections for each revision of the credential.
+    async fn run(self: Arc<Self>, worker: usize, context: Arc<Context>) {
+        let profile = match self.settings.ssl_profile.as_str() {
+            "" => None,
+            name => context.profiles.get(name).ok(),
+        };
+        let Some(profile) = profile else {
+            // Without a profile (or with one that does not exist, which every attempt says) there is one set.
+            return self.start_set(worker, None, &context);
+        };
+        let mut revisions = profile.revisions();
+        let mut current = *revisions.borrow_and_update();
+        self.start_set(worker, Some(current), &context);
+        loop {
+            tokio::select! {
+                changed = revisions.changed() => if changed.is_err() { return },
+                () = self.stop.stopped() => return,
+            }
+            let next = *revisions.borrow_and_update();
+            if next.ordinal > current.ordinal {
+                self.start_set(worker, Some(next), &context);
+            }
+            if next.oldest > current.oldest {
+                let outdated = |handle: &ConnectionHandle| {
+                    handle.ordinal.is_some_and(|ordinal| ordinal < next.oldest)
+                };
+                let why = "the credential that the connection was made with is no longer valid";
+                self.close_connections(&context, outdated, why);
+            }
+            current = next;
+        }
+    }
+
+    fn start_set(
+        self: &Arc<Self>,
+        first: usize,
+        revision: Option<Revision>,
+        context: &Arc<Context>,
+    ) {
+        for index in 0..=self.data_connections {
+            // Data connections lie on the workers in turn, so that each worker has one of its own.
+            let worker = (first + index.saturating_sub(1)) % context.workers.len();
+            let member = Member {
+                index,
+                worker,
+                revision,
+            };
+            context
+                .workers
+                .spawn(worker, self.clone().keep(member, context.clone()));
+        }
+    }
+
+    /// Whether a newer set has taken the place of a member's.
+    fn is_outdated(&self, member: &Member, context: &Context) -> bool {
+        let Some(revision) = member.revision else {
+            return false;
+        };
+        let profile = context.profiles.get(&self.settings.ssl_profile);
+        profile.is_ok_and(|profile| profile.revisions().borrow().ordinal > revision.ordinal)
+    }
+
+    /// Keeps one connection of a set open.
+    async fn keep(self: Arc<Self>, member: Member, context: Arc<Context>) {
+        let ordinal = member.revision.map_or(0, |revision| revision.ordinal);
+        let mut wait = Duration::ZERO;
+        loop {
+            if member.index > 0 && !self.control_open(ordinal, &member, &context).await {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(jitter(wait)) => {}
+                () = self.stop.stopped() => return,
+            }
+            if self.stop.is_stopped() || self.is_outdated(&member, &context) {
+                return;
+            }
+            let opened = self.attempt(&member, &context).await;
+            if member.index == 0 {
+                self.control.send_if_modified(|open| {
+                    let was = *open == Some(ordinal);
+                    if was {
+                        *open = None;
+                    }
+                    was
+                });
+            }
+            // Only an open connection shows that all is well: one that is refused after TLS must not be tried as fast
+            // as one that was lost.
+            wait = if opened {
+                FIRST_WAIT
+            } else {
+                (wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT)
+            };
+        }
+    }
+
+    /// Waits until the control connection of the set is open; false if there will be none.
+    async fn control_open(&self, ordinal: u64, member: &Member, context: &Context) -> bool {
+        let mut control = self.control.subscribe();
+        loop {
+            if self.stop.is_stopped() || self.is_outdated(member, context) {
+                return false;
+            }
+            if *control.borrow_and_update() == Some(ordinal) {
+                return true;
+            }
+            tokio::select! {
+                changed = control.changed() => if changed.is_err() { return false },
+                () = self.stop.stopped() => return false,
+            }
+        }
+    }
+
+    /// Makes one connection and runs it to its end; whether it had been open.
+    async fn attempt(self: &Arc<Self>, member: &Member, context: &Arc<Context>) -> bool {
+        if member.index == 0 {
+            self.set_status(Status::Connecting, None);
+        }
+        let mut attempt = Attempt {
+            peer: self.settings.host_port(),
+            endpoint: self.settings.host_port(),
+            ordinal: member.revision.map_or(0, |revision| revision.ordinal),
+        };
+        let stream = match self.connect(&attempt).await {
+            Ok(stream) => stream,
+            Err(refusal) => return self.refused(member, *refusal, context),
+        };
+        if let Ok(address) = stream.peer_addr() {
+            attempt.peer = address.to_string();
+        }
+        let secured =
+            tokio::time::timeout(HANDSHAKE, self.secure(stream, context, &mut attempt)).await;
+        let (transport, loaded) = match secured {
+            Ok(Ok(secured)) => secured,
+            Ok(Err(refusal)) => return self.refused(member, *refusal, context),
+            Err(_) => {
+                let refusal = attempt.timeout(HANDSHAKE.as_secs());
+                return self.refused(member, refusal, context);
+            }
+        };
+        self.run_connection(member, context, transport, loaded, &attempt)
+            .await
+    }
+
+    async fn run_connection(
+        self: &Arc<Self>,
+        member: &Member,
+        context: &Arc<Context>,
+        transport: Transport,
+        loaded: Option<Arc<Loaded>>,
+        attempt: &Attempt,
+    ) -> bool {
+        let Settings {
+            name,
+            role,
+            strip_annotations: strip,
+            ..
+        } = &self.settings;
+        let number = context.numbers.connection();
+        let ordinal = loaded.as_ref().map(|loaded| loaded.ordinal);
+        let data = member.index > 0;
+        let is_router = *role == Role::InterRouter;
+        let correlator = self.correlator.clone();
+        let group = is_router.then(|| Group {
+            correlator,
+            ordinal,
+            data,
+        });
+        let external = loaded
+            .as_ref()
+            .is_some_and(|loaded| loaded.identity.is_some());
+        let router = context.dispatch.me.as_str();
+        let config = open::connect(router, &self.settings, number, group.as_ref(), external);
+        let settings = TaskSettings {
+            role: *role,
+            data,
+            capacity: self.settings.credit(),
+            strip_in: !is_router && matches!(strip, StripAnnotations::In | StripAnnotations::Both),
+            strip_out: !is_router
+                && matches!(strip, StripAnnotations::Out | StripAnnotations::Both),
+            cost: self.settings.cost,
+            address: self.settings.host_port(),
+            user: None,
+            group: group.map(|group| (group.correlator, ordinal.unwrap_or(0))),
+        };
+        let handle = ConnectionHandle::new(
+            number,
+            member.worker,
+            *role,
+            false,
+            name.as_str().into(),
+            ordinal,
+        );
+        context.connections.enter(&handle);
+        let task = Task::new(context.clone(), handle.clone(), settings, transport, config);
+        let opened = self.clone().follow(handle.clone(), member.clone());
+        let run = Box::pin(task.run());
+        let finish = tokio::select! {
+            finish = run => finish,
+            // Never ends before the connection does.
+            never = opened => match never {},
+        };
+        context.connections.leave(number);
+        let loss = loss(&finish.reason);
+        if finish.opened {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            tracing::info!(
+                target: "SERVER",
+                "[C{number}] Connection to {} lost: {}", attempt.endpoint, loss.description
+            );
+            if member.index == 0 {
+                self.set_status(Status::Failed, Some(loss.description.clone()));
+            }
+            context.events.tell(Event::ConnectionClosed(handle, loss));
+            return true;
+        }
+        let ours = loaded.as_ref().and_then(|loaded| loaded.identity.as_ref());
+        let ours = ours.map(|identity| identity.certificate());
+        match unopened(attempt, &finish, Side::Client, ours) {
+            Some(refusal) => self.refused(member, refusal, context),
+            None => false,
+        }
+    }
+
+    /// Notes when the connection opens.
+    async fn follow(
+        self: Arc<Self>,
+        handle: Arc<ConnectionHandle>,
+        member: Member,
+    ) -> std::convert::Infallible {
+        handle.opened().await;
+        self.open.fetch_add(1, Ordering::Relaxed);
+        if member.index == 0 {
+            let peer = handle.peer.get();
+            let container = peer.map_or("", |peer| peer.container.as_str());
+            self.set_status(
+                Status::Success,
+                Some(format!("Connection Opened: container_id={container}")),
+            );
+            self.control
+                .send_replace(Some(member.revision.map_or(0, |revision| revision.ordinal)));
+        }
+        std::future::pending().await
+    }
+
+    /// Notes a failed attempt; false: it was not open.
+    fn refused(self: &Arc<Self>, member: &Member, refusal: Refusal, context: &Context) -> bool {
+        let message = refusal.message.clone();
+        let news = self.status().1 != message;
+        if news {
+            tracing::warn!(
+                target: "SERVER",
+                "Connection to {} failed: {message}", self.settings.host_port()
+            );
+        }
+        self.refusals.add(refusal);
+        if member.index == 0 {
+            self.set_status(Status::Failed, Some(message.clone()));
+            if news {
+                let condition = Some("amqp:connection:framing-error".to_owned());
+                let loss = Loss {
+                    condition,
+                    description: message,
+                };
+                context
+                    .events
+                    .tell(Event::ConnectorFailed(self.clone(), loss));
+            }
+        }
+        false
+    }
+
+    async fn connect(&self, attempt: &Attempt) -> Result<TcpStream, Box<Refusal>> {
+        let Settings {
+            host,
+            port,
+            proxy_profile,
+            ..
+        } = &self.settings;
+        if !proxy_profile.is_empty() {
+            let text = format!(
+                "connector {} names proxyProfile '{proxy_profile}', and this router does not connect by proxies: remove it",
+                self.settings.name
+            );
+            return Err(Box::new(attempt.protocol(Refuser::Us, "proxy", text)));
+        }
+        let port = listen::service_port(port)
+            .map_err(|error| Box::new(attempt.unreachable("resolve", &error)))?;
+        let addresses = listen::resolve(host, port)
+            .await
+            .map_err(|error| Box::new(attempt.unreachable("resolve", &error)))?;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in addresses {
+            match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Ok(Err(error)) => last = error,
+                Err(_) => last = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(Box::new(attempt.unreachable("connect", &last)))
+    }
+
+    async fn secure(
+        &self,
+        stream: TcpStream,
+        context: &Context,
+        attempt: &mut Attempt,
+    ) -> Result<(Transport, Option<Arc<Loaded>>), Box<Refusal>> {
+        if self.settings.ssl_profile.is_empty() {
+            return Ok((Transport::clear(stream, &[]), None));
+        }
+        let (loaded, connection) = self
+            .tls(context)
+            .map_err(|error| Box::new(attempt.no_credential(&error)))?;
+        attempt.ordinal = loaded.ordinal;
+        match Transport::secure(stream, connection, &[]).await {
+            Ok(transport) => Ok((transport, Some(loaded))),
+            Err((error, record)) => {
+                let ours = loaded
+                    .identity
+                    .as_ref()
+                    .map(|identity| identity.certificate());
+                Err(Box::new(match error {
+                    TransportError::Tls(error) => {
+                        attempt.handshake(&error, &record, Side::Client, ours)
+                    }
+                    TransportError::Socket(error) => attempt.cut(Side::Client, ours, &error),
+                }))
+            }
+        }
+    }
+
+    fn tls(&self, context: &Context) -> Result<(Arc<Loaded>, rustls::Connection), LoadError> {
+        let Settings {
+            ssl_profile,
+            verify_hostname,
+            host,
+            ..
+        } = &self.settings;
+        let loaded = context.profiles.get(ssl_profile)?.current()?;
+        let config = loaded.client(*verify_hostname, None)?;
+        let content = |error| LoadError::Content {
+            profile: ssl_profile.clone(),
+            error,
+        };
+        let name = server_name(host).map_err(content)?;
+        match rustls::ClientConnection::new(config, name) {
+            Ok(connection) => Ok((loaded, connection.into())),
+            Err(error) => Err(LoadError::library(ssl_profile, &error)),
+        }
+    }
+}
+
+/// A quarter less or more, so that routers that lost the same peer do not come back as one.
+fn jitter(wait: Duration) -> Duration {
+    wait.mul_f64(rand::rng().random_range(0.75..1.25))
+}

@@ -1,0 +1,119 @@
+//! What is known of a peer and of links, for forwarding, management and telemetry.
+
+use skupper_amqp::{Map, Open, Value};
+
+/// Capability: extra links for streams are welcome.
+pub(crate) const STREAMING_LINKS: &str = "qd.streaming-links";
+/// Capability: streams may be spread over data connections.
+pub(crate) const TRUNKING: &str = "qd.connection_trunking";
+/// Value of the property that makes a connection a data connection.
+const DATA_ROLE: i64 = 4;
+
+/// What a peer's open said.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Its container id: a router's id.
+    pub container: String,
+    /// Effective cost: the greater of both sides'.
+    pub cost: u32,
+    /// The connection carries streams only.
+    pub data: bool,
+    /// Names the connections of one connector.
+    pub correlator: Option<String>,
+    /// Generation of the connector's credential.
+    pub group_ordinal: u64,
+    /// Telemetry record of the peer's listener.
+    pub access_id: Option<String>,
+    /// It welcomes streaming links.
+    pub streaming_links: bool,
+    /// It welcomes streams on data connections.
+    pub trunking: bool,
+    /// All its properties.
+    pub properties: Map,
+    /// Who authenticated, if anybody did.
+    pub user: Option<String>,
+    /// The SASL mechanism.
+    pub mechanism: Option<String>,
+    /// TLS protocol and cipher suite.
+    pub tls: Option<(String, String)>,
+    /// The peer's address.
+    pub address: String,
+    /// When both sides had opened, on the epoch.
+    pub opened: jiff::Timestamp,
+}
+
+impl Peer {
+    /// Reads an open. Group properties count only where the peer connected.
+    pub(crate) fn read(open: &Open, own_cost: u32, incoming: bool, address: String) -> Self {
+        let property = |key: &str| open.properties.get(key);
+        let text = |key: &str| property(key).and_then(Value::as_str).map(str::to_owned);
+        let offers = |capability: &str| {
+            open.offered_capabilities
+                .iter()
+                .any(|offered| offered.as_str() == capability)
+        };
+        let cost = property("qd.inter-router-cost").and_then(Value::as_i64);
+        let cost = cost.and_then(|cost| u32::try_from(cost).ok()).unwrap_or(1);
+        let role = property("qd.inter-router-role").and_then(Value::as_i64);
+        Peer {
+            container: open.container_id.clone(),
+            cost: cost.max(own_cost).max(1),
+            data: incoming && role == Some(DATA_ROLE),
+            correlator: text("qd.group-correlator").filter(|_| incoming),
+            group_ordinal: match incoming {
+                true => property("qd.group-ordinal")
+                    .and_then(Value::as_u64)
+                    .unwrap_or(0),
+                false => 0,
+            },
+            access_id: text("qd.access-id"),
+            streaming_links: offers(STREAMING_LINKS),
+            trunking: offers(TRUNKING),
+            properties: open.properties.clone(),
+            user: None,
+            mechanism: None,
+            tls: None,
+            address,
+            opened: jiff::Timestamp::now(),
+        }
+    }
+}
+
+/// A link as management shows it.
+#[derive(Debug, Clone, Default)]
+pub struct LinkRow {
+    /// Its number.
+    pub number: u64,
+    /// Its name on the wire.
+    pub name: String,
+    /// `endpoint`, `router-control` or `inter-router`.
+    pub kind: &'static str,
+    /// Whether deliveries come in by it.
+    pub incoming: bool,
+    /// Key of the address it is for.
+    pub address: Option<String>,
+    /// Its connection.
+    pub connection: u64,
+    /// Credit given at once.
+    pub capacity: u32,
+    /// Deliveries that wait to be sent.
+    pub undelivered: u64,
+    /// Deliveries that are not settled.
+    pub unsettled: u64,
+    /// Deliveries so far.
+    pub deliveries: u64,
+    /// Of them settled from the start.
+    pub presettled: u64,
+    /// Of them accepted.
+    pub accepted: u64,
+    /// Of them rejected.
+    pub rejected: u64,
+    /// Of them released.
+    pub released: u64,
+    /// Of them modified.
+    pub modified: u64,
+    /// Priority of a data link.
+    pub priority: u8,
+    /// Credit now.
+    pub credit: u32,
+}

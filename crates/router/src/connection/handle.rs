@@ -1,0 +1,193 @@
+//! What the rest of the router holds of a connection: its inbox and what is known of it.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
+
+use skupper_management::entity::Role;
+use tokio::sync::Notify;
+
+use super::describe::{LinkRow, Peer};
+use crate::core::forwarding::Sink;
+use crate::transit::inbox::Inbox;
+use crate::transit::pipe::Consumer;
+
+/// By which of a connection's links a delivery leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlet {
+    /// The control link.
+    Control,
+    /// The data link of a priority.
+    Priority(u8),
+    /// A streaming link, made if none is free.
+    Stream,
+    /// The link of that number.
+    Link(u64),
+}
+
+/// What a connection is told from elsewhere.
+pub enum Command {
+    /// Send a delivery.
+    Deliver(Consumer, Outlet),
+    /// An address that producers of the connection send to got its first destination or lost its last.
+    Reachable {
+        /// The link of the producer.
+        link: u64,
+        /// Whether there is a destination.
+        reachable: bool,
+    },
+    /// Detach the control links: a newer connection has taken over, and only streams under way stay.
+    Retire,
+    /// Close the connection; the peer is told why.
+    Close {
+        /// AMQP condition.
+        condition: &'static str,
+        /// Sentence.
+        description: String,
+    },
+    /// Tell the links as management shows them.
+    Links(SyncSender<Vec<LinkRow>>),
+}
+
+/// What a connection is for, once that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// A messaging client.
+    Client,
+    /// Control and data to another router.
+    Router,
+    /// Streams to another router.
+    RouterData,
+}
+
+/// A connection as others hold it.
+pub struct ConnectionHandle {
+    /// The connection's number: unique in the router while it runs.
+    pub number: u64,
+    /// The worker that owns it.
+    pub worker: usize,
+    /// The role of its listener or connector.
+    pub role: Role,
+    /// Whether the peer connected to this router.
+    pub incoming: bool,
+    /// The listener or connector it belongs to.
+    pub owner: Arc<str>,
+    /// The revision of the credential it was made with.
+    pub ordinal: Option<u64>,
+    inbox: Inbox<Command>,
+    streams: AtomicUsize,
+    /// Octets read from the socket.
+    pub octets_in: AtomicU64,
+    /// Octets written to the socket.
+    pub octets_out: AtomicU64,
+    /// Set when the peer has opened the connection.
+    pub peer: OnceLock<Peer>,
+    opened: Notify,
+}
+
+impl ConnectionHandle {
+    /// A handle for a connection that is about to be run.
+    pub fn new(
+        number: u64,
+        worker: usize,
+        role: Role,
+        incoming: bool,
+        owner: Arc<str>,
+        ordinal: Option<u64>,
+    ) -> Arc<Self> {
+        Arc::new(ConnectionHandle {
+            number,
+            worker,
+            role,
+            incoming,
+            owner,
+            ordinal,
+            inbox: Inbox::new(),
+            streams: AtomicUsize::new(0),
+            octets_in: AtomicU64::new(0),
+            octets_out: AtomicU64::new(0),
+            peer: OnceLock::new(),
+            opened: Notify::new(),
+        })
+    }
+
+    /// The inbox, for the task that runs the connection.
+    pub(crate) fn inbox(&self) -> &Inbox<Command> {
+        &self.inbox
+    }
+
+    /// Tells the connection something; it comes back when the connection has ended.
+    pub fn send(&self, command: Command) -> Result<(), Command> {
+        self.inbox.send(command)
+    }
+
+    /// Streams that leave by the connection now.
+    pub fn streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stream_began(&self) {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stream_ended(&self) {
+        self.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Notes that the peer has opened the connection.
+    pub(crate) fn set_opened(&self, peer: Peer) {
+        // It opens once.
+        let _ = self.peer.set(peer);
+        self.opened.notify_waiters();
+    }
+
+    /// Waits until the peer has opened the connection.
+    pub(crate) async fn opened(&self) {
+        loop {
+            let opened = self.opened.notified();
+            tokio::pin!(opened);
+            // Registered before it is looked, so that an opening in between is not missed.
+            opened.as_mut().enable();
+            if self.peer.get().is_some() {
+                return;
+            }
+            opened.await;
+        }
+    }
+
+    /// What the connection is for.
+    pub fn purpose(&self) -> Purpose {
+        match self.role {
+            Role::InterRouter if self.peer.get().is_some_and(|peer| peer.data) => {
+                Purpose::RouterData
+            }
+            Role::InterRouter => Purpose::Router,
+            _ => Purpose::Client,
+        }
+    }
+}
+
+impl crate::transit::inbox::Bell for ConnectionHandle {
+    fn ring(&self, token: u32) {
+        self.inbox.ring(token);
+    }
+}
+
+/// One link of a connection as a destination.
+pub struct LinkSink {
+    /// The connection.
+    pub connection: Arc<ConnectionHandle>,
+    /// Number of the link.
+    pub link: u64,
+}
+
+impl Sink for LinkSink {
+    fn deliver(&self, delivery: Consumer) {
+        // A connection that has ended gives the delivery back, and dropping it answers its sender.
+        drop(
+            self.connection
+                .send(Command::Deliver(delivery, Outlet::Link(self.link))),
+        );
+    }
+}

@@ -1,0 +1,570 @@
+//! Deliveries that come by a connection (router protocol reference §6.1, §6.2).
+
+use std::sync::Arc;
+
+use skupper_amqp::codec::Reader;
+use skupper_amqp::connection::{Incoming, LinkId};
+use skupper_amqp::message::{AnnotationsError, Layout, RouterAnnotations, Section, flags};
+use skupper_amqp::performative::names;
+use skupper_amqp::{Condition, DeliveryState};
+use skupper_routing::{AddressKey, Treatment};
+
+use super::links::{Address, Collecting, Current, End, Inbound, Kind, Octets, Replenish};
+use super::task::Task;
+use crate::core::CoreCommand;
+use crate::core::dispatch::Undeliverable;
+use crate::transit::block;
+use crate::transit::inbox::Bell;
+use crate::transit::message::{DEFAULT_PRIORITY, Message};
+use crate::transit::pipe::{HIGH_WATER, pipe};
+
+/// An incomplete message of which more than this has come is passed on as it comes.
+const MOST_COLLECTED: usize = 256 * 1024;
+/// The sections that a decision needs have to be in so many octets.
+const MOST_HEAD: usize = 64 * 1024;
+/// A multicast message may be so long: every copy of it is whole.
+const MOST_MULTICAST: usize = 4 * 1024 * 1024;
+/// Octets that wait for the consumer of a delivery that must not be held back: far more than a TCP flow's window. A
+/// sender that has more under way does not keep to it.
+const MOST_UNHELD: usize = 4 * 1024 * 1024;
+
+/// What is to be done with a delivery whose front has come.
+enum Verdict {
+    /// More of it is needed.
+    Wait,
+    /// It goes no further.
+    Refuse(DeliveryState),
+    /// It goes on: to one destination of the address or to all.
+    Forward {
+        message: Message,
+        key: AddressKey,
+        used: usize,
+        multicast: bool,
+    },
+}
+
+impl Task {
+    /// A transfer came.
+    pub(super) fn on_transfer(&mut self, incoming: Incoming) {
+        let Some(link) = self.link(incoming.link) else {
+            return self.amqp.release(incoming.session, 1);
+        };
+        let End::Receiver(receiver) = &mut link.end else {
+            return self.amqp.release(incoming.session, 1);
+        };
+        match std::mem::take(&mut receiver.current) {
+            Current::Forwarding(token) => {
+                if incoming.more {
+                    receiver.current = Current::Forwarding(token);
+                }
+                self.forward_more(token, incoming);
+            }
+            Current::Discarding => {
+                if incoming.more {
+                    receiver.current = Current::Discarding;
+                }
+                self.amqp.release(incoming.session, 1);
+            }
+            Current::Idle => {
+                link.counts.deliveries += 1;
+                let counter = if incoming.settled {
+                    &mut link.counts.presettled
+                } else {
+                    &mut link.counts.unsettled
+                };
+                *counter += 1;
+                let collecting = Collecting {
+                    delivery: incoming.delivery,
+                    format: incoming.message_format,
+                    settled: incoming.settled,
+                    octets: Octets::default(),
+                };
+                self.collect(collecting, incoming);
+            }
+            Current::Collecting(collecting) => self.collect(collecting, incoming),
+        }
+    }
+
+    fn forward_more(&mut self, token: u32, incoming: Incoming) {
+        let Incoming {
+            link,
+            session,
+            payload,
+            settled,
+            more,
+            aborted,
+            ..
+        } = incoming;
+        let Some(inbound) = self.inbound.get_mut(token) else {
+            return self.amqp.release(session, 1);
+        };
+        let mut hold = false;
+        if !payload.is_empty() {
+            let most = most_waiting(inbound.producer.message());
+            let waiting = inbound.producer.push(block::keep(payload));
+            hold = waiting >= most && inbound.producer.must_wait(most);
+        }
+        if hold {
+            inbound.held += 1;
+        } else {
+            self.amqp.release(session, 1);
+        }
+        if aborted {
+            inbound.producer.abort();
+            return self.finish_inbound(token, None);
+        }
+        if !more {
+            self.complete_inbound(token, link, settled);
+        }
+    }
+
+    /// The last octet of a delivery that is passed on has come.
+    fn complete_inbound(&mut self, token: u32, link: LinkId, settled: bool) {
+        let Some(inbound) = self.inbound.get_mut(token) else {
+            return;
+        };
+        inbound.complete = true;
+        inbound.settled |= settled;
+        inbound.producer.complete(inbound.settled);
+        if inbound.owed {
+            let delivery = inbound.delivery;
+            let state = inbound.state.clone();
+            // A link that is gone has settled all its deliveries.
+            let _ = self.amqp.dispose(link, delivery, state.clone(), true);
+            return self.finish_inbound(token, state.as_ref());
+        }
+        if inbound.settled {
+            self.finish_inbound(token, None);
+        }
+    }
+
+    /// Keeps octets until the delivery can be passed on.
+    fn collect(&mut self, mut collecting: Collecting, incoming: Incoming) {
+        let Incoming {
+            link: id,
+            session,
+            payload,
+            more,
+            aborted,
+            settled,
+            ..
+        } = incoming;
+        self.amqp.release(session, 1);
+        collecting.octets.push(payload);
+        collecting.settled |= settled;
+        if aborted {
+            return self.settle_unforwarded(id, None, true);
+        }
+        let Some(link) = self.link(id) else { return };
+        if link.kind == Kind::Control {
+            if more {
+                if collecting.octets.as_slice().len() > MOST_MULTICAST {
+                    self.refuse(
+                        id,
+                        "amqp:link:message-size-exceeded",
+                        "a control message is too long",
+                    );
+                    return;
+                }
+                return self.keep_collecting(id, collecting);
+            }
+            return self.control_message(id, collecting);
+        }
+        let address = link.address.clone();
+        match self.examine(&collecting, address.as_ref(), more) {
+            Verdict::Wait => self.keep_collecting(id, collecting),
+            Verdict::Refuse(state) => self.refuse_delivery(id, collecting, state, more),
+            Verdict::Forward {
+                message,
+                key,
+                used,
+                multicast: true,
+            } => {
+                let body = collecting.octets.into_bytes().slice(used..);
+                let copies = self
+                    .context
+                    .dispatch
+                    .multicast(&key, &message, &[block::keep(body)]);
+                let state = match copies {
+                    0 => DeliveryState::Released,
+                    _ => DeliveryState::Accepted,
+                };
+                self.dispose_unforwarded(id, collecting.delivery, collecting.settled, state);
+            }
+            Verdict::Forward {
+                message,
+                key,
+                used,
+                multicast: false,
+            } => {
+                self.begin_forwarding(id, session, collecting, message, &key, used, more);
+            }
+        }
+    }
+
+    fn keep_collecting(&mut self, id: LinkId, collecting: Collecting) {
+        if let Some(link) = self.link(id)
+            && let End::Receiver(receiver) = &mut link.end
+        {
+            receiver.current = Current::Collecting(collecting);
+        }
+    }
+
+    fn control_message(&mut self, id: LinkId, collecting: Collecting) {
+        let connection = self.handle.number;
+        let Collecting {
+            delivery,
+            settled,
+            octets,
+            ..
+        } = collecting;
+        let payload = block::keep(octets.into_bytes());
+        self.context.core.tell(CoreCommand::Control {
+            connection,
+            payload,
+        });
+        self.dispose_unforwarded(id, delivery, settled, DeliveryState::Accepted);
+    }
+
+    /// Says what became of a whole delivery that was not put into a pipe of its own.
+    fn dispose_unforwarded(
+        &mut self,
+        id: LinkId,
+        delivery: u32,
+        settled: bool,
+        state: DeliveryState,
+    ) {
+        if !settled {
+            // A link that is gone has settled all its deliveries.
+            let _ = self.amqp.dispose(id, delivery, Some(state.clone()), true);
+        }
+        self.settle_unforwarded(id, Some(&state), settled);
+    }
+
+    /// Counts an outcome and gives the credit back.
+    fn settle_unforwarded(&mut self, id: LinkId, state: Option<&DeliveryState>, settled: bool) {
+        if let Some(link) = self.link(id)
+            && !settled
+        {
+            link.counts.settled(state);
+        }
+        self.replenish(id);
+    }
+
+    /// A delivery goes no further.
+    fn refuse_delivery(
+        &mut self,
+        id: LinkId,
+        collecting: Collecting,
+        state: DeliveryState,
+        more: bool,
+    ) {
+        let Collecting {
+            delivery, settled, ..
+        } = collecting;
+        if more
+            && let Some(link) = self.link(id)
+            && let End::Receiver(receiver) = &mut link.end
+        {
+            receiver.current = Current::Discarding;
+        }
+        self.dispose_unforwarded(id, delivery, settled, state);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one delivery")]
+    fn begin_forwarding(
+        &mut self,
+        id: LinkId,
+        session: skupper_amqp::connection::SessionId,
+        collecting: Collecting,
+        message: Message,
+        key: &AddressKey,
+        used: usize,
+        more: bool,
+    ) {
+        let Collecting {
+            delivery,
+            settled,
+            octets,
+            ..
+        } = collecting;
+        let body = octets.into_bytes().slice(used..);
+        let (producer, consumer) = pipe(message);
+        producer.push(block::keep(body));
+        if !more {
+            producer.complete(settled);
+        }
+        if let Err((why, consumer)) = self.context.dispatch.send(key, &producer, consumer) {
+            consumer.settle(undeliverable(why));
+        }
+        let at_once = match self.link(id).map(|link| &link.end) {
+            Some(End::Receiver(receiver)) => receiver.replenish == Replenish::AtOnce,
+            _ => false,
+        };
+        if at_once || settled {
+            self.replenish(id);
+        }
+        if settled && !more {
+            return;
+        }
+        let token = self.inbound.insert(Inbound {
+            producer,
+            link: id,
+            session,
+            delivery,
+            complete: !more,
+            settled,
+            owed: false,
+            state: None,
+            held: 0,
+        });
+        self.amqp.tag_delivery(id, delivery, token.into());
+        if let Some(inbound) = self.inbound.get_mut(token) {
+            inbound
+                .producer
+                .bind(self.handle.clone() as Arc<dyn Bell>, token * 2 + 1);
+        }
+        if more
+            && let Some(link) = self.link(id)
+            && let End::Receiver(receiver) = &mut link.end
+        {
+            receiver.current = Current::Forwarding(token);
+        }
+        // It may have been answered before the bell was there.
+        self.attend_inbound(token);
+    }
+
+    /// The consumer of a delivery that came has moved.
+    pub(super) fn attend_inbound(&mut self, token: u32) {
+        let Some(inbound) = self.inbound.get_mut(token) else {
+            return;
+        };
+        let update = inbound.producer.take_update();
+        if inbound.held > 0
+            && !inbound
+                .producer
+                .must_wait(most_waiting(inbound.producer.message()))
+        {
+            self.amqp
+                .release(inbound.session, std::mem::take(&mut inbound.held));
+        }
+        if inbound.settled {
+            // The sender wants to know nothing any more.
+            return;
+        }
+        let (id, delivery) = (inbound.link, inbound.delivery);
+        let settle = update.settled && inbound.complete;
+        inbound.owed = update.settled && !inbound.complete;
+        let news = update.state.is_some();
+        inbound.state = update.state.or(inbound.state.take());
+        let state = inbound.state.clone();
+        if news || settle {
+            // A link that is gone has settled all its deliveries.
+            let _ = self.amqp.dispose(id, delivery, state.clone(), settle);
+        }
+        if settle {
+            self.finish_inbound(token, state.as_ref());
+        }
+    }
+
+    /// The sender settled, or told its own state, which changes nothing here.
+    pub(super) fn on_sender_settled(&mut self, token: u32, delivery: u32, settled: bool) {
+        if !settled {
+            return;
+        }
+        let Some(inbound) = self.inbound.get_mut(token) else {
+            return;
+        };
+        if inbound.delivery != delivery {
+            return;
+        }
+        inbound.settled = true;
+        inbound.producer.settle();
+        if inbound.complete {
+            self.finish_inbound(token, None);
+        }
+    }
+
+    /// A delivery that came is over.
+    fn finish_inbound(&mut self, token: u32, state: Option<&DeliveryState>) {
+        let Some(inbound) = self.inbound.remove(token) else {
+            return;
+        };
+        if inbound.held > 0 {
+            self.amqp.release(inbound.session, inbound.held);
+        }
+        let id = inbound.link;
+        let Some(link) = self.link(id) else { return };
+        link.counts.settled(state);
+        let End::Receiver(receiver) = &link.end else {
+            return;
+        };
+        if receiver.replenish == Replenish::AtSettlement && !inbound.producer.message().presettled {
+            self.replenish(id);
+        }
+    }
+
+    /// Gives the credit of one delivery back, unless the link's address cannot be reached.
+    fn replenish(&mut self, id: LinkId) {
+        let Some(link) = self.link(id) else { return };
+        let End::Receiver(receiver) = &mut link.end else {
+            return;
+        };
+        if receiver.open {
+            // A link that is gone needs no credit.
+            let _ = self.amqp.grant(id, 1);
+        } else {
+            receiver.withheld += 1;
+        }
+    }
+
+    /// Decides on a delivery by what of it has come.
+    fn examine(&self, collecting: &Collecting, address: Option<&Address>, more: bool) -> Verdict {
+        let octets = collecting.octets.as_slice();
+        let wait_or = |state: DeliveryState| match more && octets.len() < MOST_HEAD {
+            true => Verdict::Wait,
+            false => Verdict::Refuse(state),
+        };
+        let (mut annotations, used) = match RouterAnnotations::parse(octets) {
+            Ok(found) => found.unwrap_or_default(),
+            Err(AnnotationsError::Incomplete) => return wait_or(malformed()),
+            Err(error) => {
+                let condition = Condition::new(names::INVALID_FIELD, error.to_string());
+                return Verdict::Refuse(DeliveryState::rejected(condition));
+            }
+        };
+        if self.settings.strip_in {
+            annotations = RouterAnnotations::default();
+        }
+        let layout = match Layout::scan(octets) {
+            Ok(layout) => layout,
+            Err(_) => return Verdict::Refuse(malformed()),
+        };
+        if !layout.passed(Section::Properties) && more {
+            return wait_or(malformed());
+        }
+        let forwarding = self.context.dispatch.forwarding.load();
+        if annotations.trace.len() > forwarding.table.radius() as usize + 1 {
+            // It has passed more routers than there are: it goes round in circles.
+            return Verdict::Refuse(DeliveryState::Released);
+        }
+        let naming = &self.context.dispatch.naming;
+        let key = match address {
+            Some(address) => {
+                annotations.to_override = Some(address.text.to_string());
+                Some(address.key.clone())
+            }
+            None => match &annotations.to_override {
+                Some(to) => Some(naming.key(to)),
+                None => to_of(octets, &layout).map(|to| naming.key(&to)),
+            },
+        };
+        let Some(key) = key else {
+            let text = "Routing failure: no address present";
+            let condition = Condition::new(names::PRECONDITION_FAILED, text);
+            return Verdict::Refuse(DeliveryState::rejected(condition));
+        };
+        let (treatment, priority) = forwarding.treatment(&key);
+        let multicast = treatment == Treatment::Multicast && key.is_synchronised();
+        let streaming = more;
+        if more {
+            let flagged = annotations.flags & flags::STREAMING != 0;
+            match multicast {
+                true if octets.len() > MOST_MULTICAST => {
+                    let text = "a multicast message is too long";
+                    let condition = Condition::new(names::MESSAGE_SIZE_EXCEEDED, text);
+                    return Verdict::Refuse(DeliveryState::rejected(condition));
+                }
+                true => return Verdict::Wait,
+                false if !flagged && octets.len() <= MOST_COLLECTED => return Verdict::Wait,
+                false => {}
+            }
+        }
+        let priority = priority.unwrap_or_else(|| priority_of(octets, &layout));
+        let message = Message {
+            annotations,
+            presettled: collecting.settled,
+            streaming,
+            priority,
+            format: collecting.format,
+        };
+        Verdict::Forward {
+            message,
+            key,
+            used,
+            multicast,
+        }
+    }
+}
+
+fn most_waiting(message: &Message) -> usize {
+    if message.annotations.flags & flags::Q2_DISABLED != 0 {
+        MOST_UNHELD
+    } else {
+        HIGH_WATER
+    }
+}
+
+fn malformed() -> DeliveryState {
+    DeliveryState::rejected(Condition::new(
+        names::DECODE_ERROR,
+        "invalid message format",
+    ))
+}
+
+fn undeliverable(why: Undeliverable) -> DeliveryState {
+    match why {
+        Undeliverable::NoRoute => DeliveryState::Released,
+        Undeliverable::Unavailable => DeliveryState::rejected(Condition::new(
+            names::NOT_FOUND,
+            "Deliveries cannot be sent to an unavailable address",
+        )),
+    }
+}
+
+/// The `to` of the properties.
+fn to_of(octets: &[u8], layout: &Layout) -> Option<String> {
+    let mut reader = Reader::new(octets.get(layout.properties.clone()?)?);
+    reader.descriptor().ok()?;
+    let mut fields = reader.list("properties").ok()?;
+    fields.skip().ok()?;
+    fields.skip().ok()?;
+    fields.text("to").ok()?
+}
+
+/// The priority of the header, 0–9.
+fn priority_of(octets: &[u8], layout: &Layout) -> u8 {
+    let read = || {
+        let mut reader = Reader::new(octets.get(layout.header.clone()?)?);
+        reader.descriptor().ok()?;
+        let mut fields = reader.list("header").ok()?;
+        fields.skip().ok()?;
+        fields.number::<u8>("priority").ok()?
+    };
+    read().unwrap_or(DEFAULT_PRIORITY).min(9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use skupper_amqp::message::{Header, Message as AmqpMessage, Properties};
+
+    #[test]
+    fn address_and_priority_are_found() {
+        let message = AmqpMessage {
+            header: Some(Header {
+                priority: Some(12),
+                ..Header::default()
+            }),
+            properties: Some(Properties::to("echo:8080")),
+            ..AmqpMessage::default()
+        };
+        let octets: Bytes = message.to_bytes();
+        let layout = Layout::scan(&octets).unwrap();
+        assert_eq!(to_of(&octets, &layout).as_deref(), Some("echo:8080"));
+        assert_eq!(priority_of(&octets, &layout), 9);
+        let bare = AmqpMessage::default().to_bytes();
+        assert_eq!(to_of(&bare, &Layout::scan(&bare).unwrap()), None);
+    }
+}

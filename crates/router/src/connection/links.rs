@@ -1,0 +1,319 @@
+//! The links and deliveries of one connection.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use skupper_amqp::connection::{LinkId, Payload, SessionId};
+use skupper_amqp::{DeliveryState, DeliveryTag};
+use skupper_routing::AddressKey;
+
+use super::describe::LinkRow;
+use crate::core::replies::Reply;
+use crate::tcp::Watch;
+use crate::transit::load::Outstanding;
+use crate::transit::pipe::{Consumer, Producer};
+
+/// What a link is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Control messages between routers.
+    Control,
+    /// Whole messages between routers, of one priority.
+    Data(u8),
+    /// One stream at a time.
+    Stream,
+    /// A client's.
+    Endpoint,
+}
+
+/// When credit for a delivery is given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replenish {
+    /// When it has been passed on.
+    AtOnce,
+    /// When it is settled.
+    AtSettlement,
+}
+
+/// One link.
+pub(crate) struct Link {
+    pub(crate) id: LinkId,
+    pub(crate) session: SessionId,
+    /// Unique in the router.
+    pub(crate) number: u64,
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) end: End,
+    /// The address that it is for; `None` is anonymous.
+    pub(crate) address: Option<Address>,
+    pub(crate) counts: Counts,
+}
+
+/// An address as a terminus names it, and the key that it is looked up by.
+#[derive(Debug, Clone)]
+pub(crate) struct Address {
+    pub(crate) text: Arc<str>,
+    pub(crate) key: AddressKey,
+}
+
+/// Which end of a link this router is.
+pub(crate) enum End {
+    /// Deliveries leave.
+    Sender(SenderEnd),
+    /// Deliveries come.
+    Receiver(ReceiverEnd),
+}
+
+/// Deliveries that leave by a link.
+#[derive(Default)]
+pub(crate) struct SenderEnd {
+    /// Tokens of deliveries in [`Outbound`], the one being sent first.
+    pub(crate) queue: VecDeque<u32>,
+    /// It is in the list of links to be looked at.
+    pub(crate) ready: bool,
+    /// Wants its session's window.
+    pub(crate) blocked: bool,
+    /// The made-up address that leads here, while the link lives.
+    pub(crate) reply: Option<Reply>,
+    /// It is a destination in the core under this number.
+    pub(crate) destination: Option<Outstanding>,
+    /// A stream is on it.
+    pub(crate) streaming: bool,
+}
+
+/// Deliveries that come by a link.
+pub(crate) struct ReceiverEnd {
+    pub(crate) replenish: Replenish,
+    /// The delivery that is coming, until its last octet.
+    pub(crate) current: Current,
+    /// Whether the address can be reached, where that decides on credit.
+    pub(crate) watch: Option<Arc<Watch>>,
+    /// Credit owed while the address cannot be reached.
+    pub(crate) withheld: u32,
+    /// The address had a destination when last looked at.
+    pub(crate) open: bool,
+}
+
+/// The delivery that is coming by a link.
+#[derive(Default)]
+pub(crate) enum Current {
+    /// None.
+    #[default]
+    Idle,
+    /// Its head is not complete, or it is to be passed on as a whole.
+    Collecting(Collecting),
+    /// It is being passed on: token of its [`Inbound`].
+    Forwarding(u32),
+    /// Nobody wants the rest.
+    Discarding,
+}
+
+/// A delivery whose octets are kept until it can be passed on.
+pub(crate) struct Collecting {
+    pub(crate) delivery: u32,
+    pub(crate) format: u32,
+    pub(crate) settled: bool,
+    pub(crate) octets: Octets,
+}
+
+/// Octets that came, together when somebody has to look at them.
+#[derive(Default)]
+pub(crate) struct Octets {
+    whole: BytesMut,
+    first: Bytes,
+}
+
+impl Octets {
+    pub(crate) fn push(&mut self, octets: Bytes) {
+        if self.first.is_empty() && self.whole.is_empty() {
+            self.first = octets;
+            return;
+        }
+        if self.whole.is_empty() {
+            self.whole.extend_from_slice(&self.first);
+            self.first = Bytes::new();
+        }
+        self.whole.extend_from_slice(&octets);
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        if self.whole.is_empty() {
+            &self.first
+        } else {
+            &self.whole
+        }
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        if self.whole.is_empty() {
+            self.first
+        } else {
+            self.whole.freeze()
+        }
+    }
+}
+
+/// A delivery that came and is not over.
+pub(crate) struct Inbound {
+    pub(crate) producer: Producer,
+    pub(crate) link: LinkId,
+    pub(crate) session: SessionId,
+    pub(crate) delivery: u32,
+    /// All octets have come.
+    pub(crate) complete: bool,
+    /// The sender has settled it.
+    pub(crate) settled: bool,
+    /// The receiver settled before the last octet had come: its settlement is owed.
+    pub(crate) owed: bool,
+    /// The newest state that the sender was told.
+    pub(crate) state: Option<DeliveryState>,
+    /// Transfers that are not released to the session's window because the consumer is slow.
+    pub(crate) held: u32,
+}
+
+/// A delivery that leaves.
+pub(crate) struct Outbound {
+    pub(crate) consumer: Consumer,
+    pub(crate) link: LinkId,
+    pub(crate) tag: DeliveryTag,
+    /// Octets taken from the pipe and not yet sent.
+    pub(crate) payload: Payload,
+    /// Octets of the routers' section in `payload`, which are not the pipe's.
+    pub(crate) extra: usize,
+    /// Number on its session once it has begun.
+    pub(crate) delivery: Option<u32>,
+    pub(crate) presettled: bool,
+    /// The last octet was sent.
+    pub(crate) sent: bool,
+    /// The peer knows that we settled.
+    pub(crate) settled: bool,
+}
+
+impl Outbound {
+    /// The link or connection is gone (§6.3).
+    pub(crate) fn lose(self) {
+        self.consumer.settle(if self.sent {
+            DeliveryState::failed()
+        } else {
+            DeliveryState::Released
+        });
+    }
+}
+
+/// Counters for management.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Counts {
+    pub(crate) deliveries: u64,
+    pub(crate) presettled: u64,
+    pub(crate) accepted: u64,
+    pub(crate) rejected: u64,
+    pub(crate) released: u64,
+    pub(crate) modified: u64,
+    pub(crate) unsettled: u64,
+}
+
+impl Counts {
+    /// Counts an outcome.
+    pub(crate) fn settled(&mut self, state: Option<&DeliveryState>) {
+        self.unsettled = self.unsettled.saturating_sub(1);
+        match state {
+            Some(DeliveryState::Accepted) => self.accepted += 1,
+            Some(DeliveryState::Rejected(_)) => self.rejected += 1,
+            Some(DeliveryState::Released) => self.released += 1,
+            Some(DeliveryState::Modified { .. }) => self.modified += 1,
+            _ => {}
+        }
+    }
+}
+
+impl Link {
+    /// The link as management shows it.
+    pub(crate) fn describe(&self, connection: u64, capacity: u32, credit: u32) -> LinkRow {
+        let (incoming, undelivered) = match &self.end {
+            End::Sender(sender) => (false, sender.queue.len() as u64),
+            End::Receiver(_) => (true, 0),
+        };
+        let (kind, priority) = match self.kind {
+            Kind::Control => ("router-control", 9),
+            Kind::Data(priority) => ("inter-router", priority),
+            Kind::Stream => ("inter-router", 0),
+            Kind::Endpoint => ("endpoint", 0),
+        };
+        LinkRow {
+            number: self.number,
+            name: self.name.clone(),
+            kind,
+            incoming,
+            address: self.address.as_ref().map(|address| address.key.to_string()),
+            connection,
+            capacity,
+            undelivered,
+            unsettled: self.counts.unsettled,
+            deliveries: self.counts.deliveries,
+            presettled: self.counts.presettled,
+            accepted: self.counts.accepted,
+            rejected: self.counts.rejected,
+            released: self.counts.released,
+            modified: self.counts.modified,
+            priority,
+            credit,
+        }
+    }
+}
+
+/// Things by number, with numbers used again.
+pub(crate) struct Slab<T> {
+    slots: Vec<Option<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Slab {
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<T> Slab<T> {
+    pub(crate) fn insert(&mut self, value: T) -> u32 {
+        if let Some(at) = self.free.pop()
+            && let Some(slot) = self.slots.get_mut(at as usize)
+        {
+            *slot = Some(value);
+            return at;
+        }
+        self.slots.push(Some(value));
+        (self.slots.len() - 1) as u32
+    }
+
+    pub(crate) fn get_mut(&mut self, at: u32) -> Option<&mut T> {
+        self.slots.get_mut(at as usize)?.as_mut()
+    }
+
+    pub(crate) fn remove(&mut self, at: u32) -> Option<T> {
+        let value = self.slots.get_mut(at as usize)?.take()?;
+        self.free.push(at);
+        Some(value)
+    }
+
+    /// Takes everything out.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.free.clear();
+        std::mem::take(&mut self.slots).into_iter().flatten()
+    }
+
+    pub(crate) fn numbers(&self, mut of: impl FnMut(&T) -> bool) -> Vec<u32> {
+        let slots = self.slots.iter().enumerate();
+        slots
+            .filter(|(_, slot)| slot.as_ref().is_some_and(&mut of))
+            .map(|(at, _)| at as u32)
+            .collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().flatten()
+    }
+}

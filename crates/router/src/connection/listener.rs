@@ -1,0 +1,536 @@
+//! AMQP listeners.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use skupper_amqp::sniff::{Sniff, TLS_HEADER};
+use skupper_management::entity::{Listener as Settings, Role, StripAnnotations};
+use skupper_management::report::Refuser;
+use skupper_pki::Certificate;
+use skupper_pki::verify::Side;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener as Socket, TcpStream};
+
+use super::handle::{Command, ConnectionHandle};
+use super::open::{self, HANDSHAKE};
+use super::task::{Finish, Reason, Settings as TaskSettings, Task};
+use super::transport::{Transport, TransportError};
+use crate::context::Context;
+use crate::event::{Event, Loss};
+use crate::listen;
+use crate::stop::Stop;
+use crate::tls::{Attempt, LoadError, Loaded, RefusalLog};
+
+/// How long a port that could not be opened is left alone.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long accepting rests when the process has no descriptors left.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+/// Connections of one listener that have not been opened yet; more are closed at once.
+const MOST_UNOPENED: u64 = 1024;
+
+/// An AMQP listener.
+pub struct AmqpListener {
+    /// Its configuration.
+    pub settings: Settings,
+    /// Identity of its telemetry record.
+    pub record: String,
+    /// Whom it refused, and who refused it.
+    pub refusals: RefusalLog,
+    bound: Mutex<Option<SocketAddr>>,
+    message: Mutex<String>,
+    unopened: AtomicU64,
+    stop: Stop,
+}
+
+/// What the first octets on a socket are.
+enum First {
+    Clear(Vec<u8>),
+    Tls(Vec<u8>),
+    /// A sentence.
+    Wrong(String),
+}
+
+impl AmqpListener {
+    /// Binds the port and starts accepting. A port that cannot be bound now is tried again if `patient`, else an error.
+    pub(crate) fn start(
+        settings: Settings,
+        context: &Arc<Context>,
+        patient: bool,
+    ) -> io::Result<Arc<Self>> {
+        let listener = Arc::new(AmqpListener {
+            record: context.records.next(),
+            refusals: RefusalLog::default(),
+            bound: Mutex::default(),
+            message: Mutex::default(),
+            unopened: AtomicU64::new(0),
+            stop: Stop::new(),
+            settings,
+        });
+        let socket = match listener.bind() {
+            Ok(socket) => Some(socket),
+            Err(error) if patient => {
+                listener.failed(&error);
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let worker = context.workers.in_turn();
+        context
+            .workers
+            .spawn(worker, listener.clone().run(socket, context.clone()));
+        context
+            .workers
+            .spawn(worker, listener.clone().watch_credential(context.clone()));
+        context
+            .events
+            .tell(Event::ListenerCreated(listener.clone()));
+        Ok(listener)
+    }
+
+    /// Stops accepting. Connections live on.
+    pub(crate) fn stop(&self) {
+        self.stop.stop();
+        *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The address that is listened on.
+    pub fn bound(&self) -> Option<SocketAddr> {
+        *self.bound.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the port cannot be opened; empty if that is not so.
+    pub fn message(&self) -> String {
+        self.message
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn bind(&self) -> io::Result<std::net::TcpListener> {
+        let socket = listen::bind(&self.settings.host, &self.settings.port, None, 0)?;
+        let bound = socket.local_addr()?;
+        *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(bound);
+        self.message
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        tracing::info!(
+            target: "SERVER",
+            "Listening on {bound} ({})", self.settings.name
+        );
+        Ok(socket)
+    }
+
+    fn failed(&self, error: &io::Error) {
+        let text = format!("Listener error on {}: {error}", self.settings.host_port());
+        let mut message = self.message.lock().unwrap_or_else(PoisonError::into_inner);
+        if *message != text {
+            tracing::error!(target: "SERVER", "{text} ({})", self.settings.name);
+            *message = text;
+        }
+    }
+
+    async fn run(self: Arc<Self>, socket: Option<std::net::TcpListener>, context: Arc<Context>) {
+        let mut socket = socket;
+        while !self.stop.is_stopped() {
+            if let Some(socket) = socket
+                .take()
+                .and_then(|socket| Socket::from_std(socket).ok())
+            {
+                self.accept(&socket, &context).await;
+                continue;
+            }
+            match self.bind() {
+                Ok(bound) => socket = Some(bound),
+                Err(error) => {
+                    self.failed(&error);
+                    tokio::select! {
+                        () = tokio::time::sleep(RETRY) => {}
+                        () = self.stop.stopped() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn accept(self: &Arc<Self>, socket: &Socket, context: &Arc<Context>) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = socket.accept() => accepted,
+                () = self.stop.stopped() => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.begin(stream, peer, context),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    tracing::error!(target: "SERVER", "cannot accept on {}: {error}", self.settings.name);
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            }
+        }
+    }
+
+    fn begin(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, context: &Arc<Context>) {
+        if self.unopened.load(Ordering::Relaxed) >= MOST_UNOPENED {
+            // Strangers who say nothing must not take what others need.
+            return;
+        }
+        let Ok(stream) = stream.into_std() else {
+            return;
+        };
+        self.unopened.fetch_add(1, Ordering::Relaxed);
+        let worker = context.workers.in_turn();
+        let (listener, context) = (self.clone(), context.clone());
+        let workers = context.workers.clone();
+        workers.spawn(worker, async move {
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                listener.serve(stream, peer, worker, &context).await;
+            }
+            listener.unopened.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+
+    async fn serve(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        worker: usize,
+        context: &Arc<Context>,
+    ) {
+        let _ = stream.set_nodelay(true);
+        let attempt = Attempt {
+            peer: peer.to_string(),
+            endpoint: self
+                .bound()
+                .map_or_else(|| self.settings.host_port(), |bound| bound.to_string()),
+            ordinal: 0,
+        };
+        let secured = tokio::time::timeout(HANDSHAKE, self.secure(stream, context, &attempt));
+        let (transport, loaded) = match secured.await {
+            Ok(Some(secured)) => secured,
+            // What was wrong is noted already. A connection that says nothing at all is a probe.
+            Ok(None) => return,
+            Err(_) => return self.refusals.add(attempt.timeout(HANDSHAKE.as_secs())),
+        };
+        let certificate = peer_certificate(&transport);
+        let number = context.numbers.connection();
+        let Settings { name, role, .. } = &self.settings;
+        let ordinal = loaded.as_ref().map(|loaded| loaded.ordinal);
+        let handle =
+            ConnectionHandle::new(number, worker, *role, true, name.as_str().into(), ordinal);
+        let is_router = matches!(role, Role::InterRouter | Role::Edge);
+        let access_id = is_router.then_some(self.record.as_str());
+        let router = context.dispatch.me.as_str();
+        let config = open::accept(
+            router,
+            &self.settings,
+            number,
+            access_id,
+            certificate.is_some(),
+        );
+        let strip = self.settings.strip_annotations;
+        let settings = TaskSettings {
+            role: *role,
+            data: false,
+            capacity: self.settings.credit(),
+            strip_in: !is_router && matches!(strip, StripAnnotations::In | StripAnnotations::Both),
+            strip_out: !is_router
+                && matches!(strip, StripAnnotations::Out | StripAnnotations::Both),
+            cost: self.settings.cost,
+            address: attempt.peer.clone(),
+            user: certificate.map(|certificate| certificate.subject.to_string()),
+            group: None,
+        };
+        tracing::info!(
+            target: "SERVER",
+            "[C{number}] Accepted connection to {} from {peer}", attempt.endpoint
+        );
+        context.connections.enter(&handle);
+        let attempt = Attempt {
+            ordinal: ordinal.unwrap_or(0),
+            ..attempt
+        };
+        let task = Task::new(context.clone(), handle.clone(), settings, transport, config);
+        let finish = Box::pin(task.run()).await;
+        context.connections.leave(number);
+        self.finished(context, &handle, &attempt, loaded.as_deref(), finish);
+    }
+
+    fn finished(
+        &self,
+        context: &Context,
+        handle: &Arc<ConnectionHandle>,
+        attempt: &Attempt,
+        loaded: Option<&Loaded>,
+        finish: Finish,
+    ) {
+        let loss = loss(&finish.reason);
+        if finish.opened {
+            tracing::info!(
+                target: "SERVER",
+                "[C{}] Connection from {} (to {}) closed: {}",
+                handle.number, attempt.peer, attempt.endpoint, loss.description
+            );
+            context
+                .events
+                .tell(Event::ConnectionClosed(handle.clone(), loss));
+            return;
+        }
+        let ours = loaded.and_then(|loaded| loaded.identity.as_ref());
+        let ours = ours.map(|identity| identity.certificate());
+        if let Some(refusal) = unopened(attempt, &finish, Side::Server, ours) {
+            tracing::warn!(
+                target: "SERVER",
+                "[C{}] Connection from {} (to {}) failed: {}",
+                handle.number, attempt.peer, attempt.endpoint, refusal.message
+            );
+            self.refusals.add(refusal);
+        }
+    }
+
+    /// Looks at the first octets and puts TLS on the socket if that is what they ask for.
+    async fn secure(
+        &self,
+        mut stream: TcpStream,
+        context: &Arc<Context>,
+        attempt: &Attempt,
+    ) -> Option<(Transport, Option<Arc<Loaded>>)> {
+        let Settings {
+            ssl_profile,
+            require_ssl,
+            require_encryption,
+            ..
+        } = &self.settings;
+        let early = match sniff(&mut stream).await.ok()? {
+            First::Clear(early) if *require_ssl || *require_encryption => {
+                drop(early);
+                let text = "Client connection unencrypted - forbidden: connect with TLS";
+                self.refusals
+                    .add(attempt.protocol(Refuser::Us, "tls", text.to_owned()));
+                return None;
+            }
+            First::Clear(early) => return Some((Transport::clear(stream, &early), None)),
+            First::Wrong(sentence) => {
+                self.refusals
+                    .add(attempt.protocol(Refuser::Us, "protocol", sentence));
+                return None;
+            }
+            First::Tls(early) => early,
+        };
+        if ssl_profile.is_empty() {
+            let text = "the client speaks TLS and the listener has no sslProfile: connect without TLS, or configure one";
+            self.refusals
+                .add(attempt.protocol(Refuser::Us, "tls", text.to_owned()));
+            return None;
+        }
+        let (loaded, connection) = match self.tls(context) {
+            Ok(ready) => ready,
+            Err(error) => {
+                tracing::error!(
+                    target: "CONN_MGR",
+                    "Failed to configure TLS for Listener {}: {error}", self.settings.name
+                );
+                self.refusals.add(attempt.no_credential(&error));
+                return None;
+            }
+        };
+        let attempt = Attempt {
+            ordinal: loaded.ordinal,
+            ..attempt.clone()
+        };
+        match Transport::secure(stream, connection, &early).await {
+            Ok(transport) => Some((transport, Some(loaded))),
+            Err((error, record)) => {
+                let ours = loaded
+                    .identity
+                    .as_ref()
+                    .map(|identity| identity.certificate());
+                let refusal = match error {
+                    TransportError::Tls(error) => {
+                        attempt.handshake(&error, &record, Side::Server, ours)
+                    }
+                    TransportError::Socket(error) => attempt.cut(Side::Server, ours, &error),
+                };
+                tracing::warn!(
+                    target: "SERVER",
+                    "Connection from {} (to {}) failed: amqp:connection:framing-error {}",
+                    attempt.peer, attempt.endpoint, refusal.message
+                );
+                self.refusals.add(refusal);
+                None
+            }
+        }
+    }
+
+    fn tls(&self, context: &Context) -> Result<(Arc<Loaded>, rustls::Connection), LoadError> {
+        let loaded = context
+            .profiles
+            .get(&self.settings.ssl_profile)?
+            .current()?;
+        let demand = self
+            .settings
+            .mechanisms()
+            .any(|mechanism| mechanism == "EXTERNAL");
+        let config = loaded.amqp_server(demand)?;
+        match rustls::ServerConnection::new(config) {
+            Ok(connection) => Ok((loaded, connection.into())),
+            Err(error) => Err(LoadError::library(&self.settings.ssl_profile, &error)),
+        }
+    }
+
+    /// Closes connections whose credential is no longer valid.
+    async fn watch_credential(self: Arc<Self>, context: Arc<Context>) {
+        if self.settings.ssl_profile.is_empty() {
+            return;
+        }
+        let Ok(profile) = context.profiles.get(&self.settings.ssl_profile) else {
+            return;
+        };
+        let mut revisions = profile.revisions();
+        loop {
+            tokio::select! {
+                changed = revisions.changed() => if changed.is_err() { return },
+                () = self.stop.stopped() => return,
+            }
+            let oldest = revisions.borrow_and_update().oldest;
+            for connection in context.connections.all() {
+                let outdated = connection.ordinal.is_some_and(|ordinal| ordinal < oldest);
+                if connection.incoming && *connection.owner == *self.settings.name && outdated {
+                    // It may be closing by itself.
+                    drop(connection.send(Command::Close {
+                        condition: "amqp:connection:forced",
+                        description: "the credential that the connection was made with is no longer valid".to_owned(),
+                    }));
+                }
+            }
+        }
+    }
+}
+
+/// Reads as many octets as tell what the peer speaks; an error where it says nothing.
+async fn sniff(stream: &mut TcpStream) -> io::Result<First> {
+    let mut octets = Vec::with_capacity(8);
+    loop {
+        match Sniff::of(&octets) {
+            Sniff::NeedMore => {
+                let mut more = [0; 8];
+                let room = 8 - octets.len();
+                let count = stream.read(&mut more[..room]).await?;
+                if count == 0 {
+                    return match octets.is_empty() {
+                        true => Err(io::ErrorKind::UnexpectedEof.into()),
+                        false => Ok(First::Wrong(
+                            "the peer ended within its first octets".to_owned(),
+                        )),
+                    };
+                }
+                octets.extend_from_slice(&more[..count]);
+            }
+            Sniff::Tls => return Ok(First::Tls(octets)),
+            Sniff::AmqpTls => {
+                stream.write_all(&TLS_HEADER).await?;
+                return Ok(First::Tls(Vec::new()));
+            }
+            Sniff::Amqp => return Ok(First::Clear(octets)),
+            Sniff::Http => {
+                return Ok(First::Wrong(
+                    "the peer speaks HTTP on an AMQP port: correct the port".to_owned(),
+                ));
+            }
+            Sniff::Unknown => {
+                return Ok(First::Wrong(
+                    "the peer speaks neither TLS nor AMQP".to_owned(),
+                ));
+            }
+        }
+    }
+}
+
+fn peer_certificate(transport: &Transport) -> Option<Certificate> {
+    let der = transport.tls()?.peer_certificates()?.first()?;
+    Certificate::from_der(der).ok()
+}
+
+/// Why a connection ended, as telemetry tells it.
+pub(super) fn loss(reason: &Reason) -> Loss {
+    use skupper_amqp::connection::CloseReason;
+    let (condition, description) = match reason {
+        Reason::Amqp(CloseReason::Remote(Some(error)) | CloseReason::Local(Some(error))) => (
+            Some(error.condition.to_string()),
+            error.description.clone().unwrap_or_default(),
+        ),
+        Reason::Amqp(CloseReason::Violation(error)) => (
+            Some(error.condition.to_string()),
+            error.description.clone().unwrap_or_default(),
+        ),
+        Reason::Amqp(CloseReason::Remote(None) | CloseReason::Local(None)) => {
+            (None, "closed".to_owned())
+        }
+        Reason::Amqp(CloseReason::Sasl(text)) => {
+            (Some("amqp:unauthorized-access".to_owned()), text.clone())
+        }
+        Reason::Amqp(CloseReason::Lost) => (
+            Some("amqp:connection:framing-error".to_owned()),
+            "connection aborted".to_owned(),
+        ),
+        Reason::Transport(TransportError::Socket(error)) => {
+            (Some("proton:io".to_owned()), error.to_string())
+        }
+        Reason::Transport(TransportError::Tls(error)) => (
+            Some("amqp:connection:framing-error".to_owned()),
+            error.to_string(),
+        ),
+    };
+    Loss {
+        condition,
+        description,
+    }
+}
+
+/// The refusal that a connection which never opened is; `None` where the peer only looked whether the port is open.
+pub(super) fn unopened(
+    attempt: &Attempt,
+    finish: &Finish,
+    side: Side,
+    ours: Option<&Certificate>,
+) -> Option<skupper_management::report::Refusal> {
+    use skupper_amqp::connection::CloseReason;
+    Some(match &finish.reason {
+        Reason::Transport(TransportError::Tls(error)) => {
+            attempt.handshake(error, &finish.record, side, ours)
+        }
+        Reason::Transport(TransportError::Socket(error)) => attempt.cut(side, ours, error),
+        Reason::Amqp(CloseReason::Sasl(text)) => {
+            let text =
+                format!("authentication failed: {text}: compare saslMechanisms of both sides");
+            attempt.protocol(Refuser::Us, "sasl", text)
+        }
+        Reason::Amqp(CloseReason::Remote(error)) => {
+            let text = error
+                .as_ref()
+                .map_or_else(String::new, |error| format!(": {error}"));
+            attempt.protocol(
+                Refuser::Peer,
+                "open",
+                format!("the peer closed the connection{text}"),
+            )
+        }
+        Reason::Amqp(CloseReason::Local(error)) => {
+            let text = error
+                .as_ref()
+                .map_or_else(|| "closed".to_owned(), ToString::to_string);
+            attempt.protocol(Refuser::Us, "role", text)
+        }
+        Reason::Amqp(CloseReason::Violation(error)) => {
+            let check = match error.description.as_deref() {
+                Some("Timeout waiting for initial handshake") => "timeout",
+                _ => "protocol",
+            };
+            attempt.protocol(Refuser::Us, check, error.to_string())
+        }
+        Reason::Amqp(CloseReason::Lost) => attempt.cut(side, ours, &"connection aborted"),
+    })
+}

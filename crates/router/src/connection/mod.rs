@@ -1,0 +1,16 @@
+//! AMQP connections: listeners that accept them, connectors that make and keep them, and the task that runs each.
+
+mod attach;
+pub mod connector;
+pub mod describe;
+pub mod handle;
+mod incoming;
+mod links;
+pub mod listener;
+mod open;
+mod outgoing;
+mod registry;
+mod task;
+mod transport;
+
+pub use registry::Registry;

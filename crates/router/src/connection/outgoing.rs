@@ -1,0 +1,266 @@
+//! Deliveries that leave by a connection.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use skupper_amqp::connection::{LinkId, Outgoing, Payload, Sent};
+use skupper_amqp::{DeliveryState, DeliveryTag};
+
+use super::links::{End, Kind, Outbound};
+use super::task::{MOST_OUTPUT, Task};
+use crate::transit::inbox::Bell;
+use crate::transit::pipe::{Consumer, End as StreamEnd};
+
+/// What became of one look at a link.
+enum Step {
+    /// The next delivery can have its turn.
+    Next,
+    /// Nothing more to do now.
+    Rest,
+}
+
+impl Task {
+    /// Queues a delivery on a link.
+    pub(super) fn enqueue(&mut self, id: LinkId, consumer: Consumer) {
+        let bell = self.handle.clone() as Arc<dyn Bell>;
+        let message = consumer.message();
+        let presettled = message.presettled;
+        let mut payload = Payload::new();
+        let mut extra = 0;
+        if !self.settings.strip_out {
+            let mut section = BytesMut::with_capacity(128);
+            message.annotations.write_forwarded(&self.own, &mut section);
+            extra = section.len();
+            payload.push(section.freeze());
+        }
+        let tag = DeliveryTag::from(self.context.numbers.delivery());
+        let Some(link) = self.link(id) else { return };
+        if let End::Receiver(_) = link.end {
+            return;
+        }
+        link.counts.deliveries += 1;
+        if presettled {
+            link.counts.presettled += 1;
+        } else {
+            link.counts.unsettled += 1;
+        }
+        let token = self.outbound.insert(Outbound {
+            consumer,
+            link: id,
+            tag,
+            payload,
+            extra,
+            delivery: None,
+            presettled,
+            sent: false,
+            settled: presettled,
+        });
+        if let Some(outbound) = self.outbound.get_mut(token) {
+            outbound.consumer.bind(bell, token * 2);
+        }
+        if let Some(link) = self.link(id)
+            && let End::Sender(sender) = &mut link.end
+        {
+            sender.queue.push_back(token);
+        }
+        self.mark_ready(id);
+    }
+
+    /// Has a link looked at before the next write.
+    pub(super) fn mark_ready(&mut self, id: LinkId) {
+        let Some(link) = self.link(id) else { return };
+        let urgent = link.kind == Kind::Control;
+        let End::Sender(sender) = &mut link.end else {
+            return;
+        };
+        if !std::mem::replace(&mut sender.ready, true) {
+            if urgent {
+                self.ready.push_front(id);
+            } else {
+                self.ready.push_back(id);
+            }
+        }
+    }
+
+    /// A link's session has a window again.
+    pub(super) fn unblock(&mut self, id: LinkId) {
+        if let Some(link) = self.link(id)
+            && let End::Sender(sender) = &mut link.end
+        {
+            sender.blocked = false;
+        }
+        self.mark_ready(id);
+    }
+
+    /// Sends what there is, as far as output, windows and credit allow.
+    pub(super) fn send_ready(&mut self) {
+        while !self.starved {
+            let Some(id) = self.ready.pop_front() else {
+                return;
+            };
+            match self.link(id).map(|link| &mut link.end) {
+                Some(End::Sender(sender)) => sender.ready = false,
+                _ => continue,
+            }
+            while let Step::Next = self.send_front(id) {}
+            if self.amqp.buffered_output() >= MOST_OUTPUT {
+                self.starved = true;
+            }
+        }
+    }
+
+    /// Sends of the delivery that is first on a link.
+    fn send_front(&mut self, id: LinkId) -> Step {
+        let Some(link) = self.link(id) else {
+            return Step::Rest;
+        };
+        let End::Sender(sender) = &mut link.end else {
+            return Step::Rest;
+        };
+        let Some(&token) = sender.queue.front() else {
+            return Step::Rest;
+        };
+        let Some(outbound) = self.outbound.get_mut(token) else {
+            self.pop_front(id);
+            return Step::Next;
+        };
+        let Outbound {
+            consumer, payload, ..
+        } = outbound;
+        let arrival = consumer.take(|chunk| payload.push(chunk));
+        if arrival.end == Some(StreamEnd::Aborted) {
+            if outbound.delivery.is_some() {
+                // Without a link there is nothing to abort.
+                let _ = self.amqp.abort(id);
+            }
+            if let Some(outbound) = self.outbound.remove(token) {
+                outbound.consumer.settle(DeliveryState::Released);
+            }
+            self.finish_front(id, Some(&DeliveryState::Released));
+            return Step::Next;
+        }
+        let more = arrival.end.is_none();
+        // The routers' section alone says nothing; it goes with what follows.
+        if more && outbound.payload.len() == outbound.extra {
+            return Step::Rest;
+        }
+        let settled = outbound.presettled || (!more && arrival.settled);
+        let outgoing = Outgoing {
+            tag: outbound.tag,
+            settled,
+            more,
+            token: token.into(),
+        };
+        let before = outbound.payload.len();
+        let sent = self.amqp.transfer(id, &outgoing, &mut outbound.payload);
+        let used = before - outbound.payload.len();
+        let own = used.min(outbound.extra);
+        outbound.extra -= own;
+        if used > own {
+            outbound.consumer.release(used - own);
+        }
+        match sent {
+            Ok(Sent::All(delivery)) => {
+                outbound.delivery = Some(delivery);
+                if more {
+                    return Step::Rest;
+                }
+                outbound.sent = true;
+                if settled {
+                    // Nothing comes back for it.
+                    if let Some(outbound) = self.outbound.remove(token) {
+                        outbound.consumer.settle(DeliveryState::Accepted);
+                    }
+                }
+                self.finish_front(id, settled.then_some(&DeliveryState::Accepted));
+                Step::Next
+            }
+            Ok(Sent::Window(delivery)) => {
+                outbound.delivery = outbound.delivery.or(delivery);
+                if let Some(link) = self.link(id)
+                    && let End::Sender(sender) = &mut link.end
+                    && !std::mem::replace(&mut sender.blocked, true)
+                {
+                    self.blocked.push(id);
+                }
+                Step::Rest
+            }
+            Ok(Sent::Credit) => Step::Rest,
+            Err(_) => Step::Rest,
+        }
+    }
+
+    fn pop_front(&mut self, id: LinkId) {
+        if let Some(link) = self.link(id)
+            && let End::Sender(sender) = &mut link.end
+        {
+            sender.queue.pop_front();
+        }
+    }
+
+    /// The delivery that is first on a link has left it; `outcome` if it is settled, too.
+    fn finish_front(&mut self, id: LinkId, outcome: Option<&DeliveryState>) {
+        self.pop_front(id);
+        let Some(link) = self.link(id) else { return };
+        if outcome.is_some() {
+            link.counts.settled(outcome);
+        }
+        let End::Sender(sender) = &mut link.end else {
+            return;
+        };
+        if std::mem::take(&mut sender.streaming) {
+            self.handle.stream_ended();
+            self.pool.push(id);
+        }
+    }
+
+    /// The producer of a delivery that leaves has moved.
+    pub(super) fn attend_outbound(&mut self, token: u32) {
+        let Some(outbound) = self.outbound.get_mut(token) else {
+            return;
+        };
+        let link = outbound.link;
+        if !outbound.sent {
+            return self.mark_ready(link);
+        }
+        let arrival = outbound.consumer.take(drop);
+        if arrival.settled && !std::mem::replace(&mut outbound.settled, true) {
+            let delivery = outbound.delivery;
+            if let Some(outbound) = self.outbound.remove(token) {
+                outbound.consumer.settle(DeliveryState::Accepted);
+            }
+            if let Some(delivery) = delivery {
+                // A link that is gone has settled all its deliveries.
+                let _ = self.amqp.dispose(link, delivery, None, true);
+            }
+            if let Some(link) = self.link(link) {
+                link.counts.settled(None);
+            }
+        }
+    }
+
+    /// The peer told what became of a delivery.
+    pub(super) fn on_outcome(&mut self, token: u32, state: Option<DeliveryState>, settled: bool) {
+        let Some(outbound) = self.outbound.get_mut(token) else {
+            return;
+        };
+        if !settled {
+            return outbound.consumer.update(state, false);
+        }
+        let Some(outbound) = self.outbound.remove(token) else {
+            return;
+        };
+        let id = outbound.link;
+        let sent = outbound.sent;
+        if !sent {
+            // Nobody takes the rest: what has begun is ended, so that the link can be used again.
+            let _ = self.amqp.abort(id);
+            self.finish_front(id, None);
+            self.mark_ready(id);
+        }
+        if let Some(link) = self.link(id) {
+            link.counts.settled(state.as_ref());
+        }
+        outbound.consumer.finish(state);
+    }
+}

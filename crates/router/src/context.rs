@@ -1,0 +1,81 @@
+//! What every part of a running router shares.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use skupper_management::entity::Router as Settings;
+
+use crate::connection::Registry;
+use crate::core::CoreHandle;
+use crate::core::dispatch::Dispatch;
+use crate::event::Events;
+use crate::record::RecordIds;
+use crate::tls::Profiles;
+use crate::worker::Workers;
+
+/// Shared by all tasks of one router.
+pub struct Context {
+    /// When the router started.
+    pub started: SystemTime,
+    /// Tells this run from others.
+    pub instance: i64,
+    /// The `router` section of the configuration.
+    pub settings: Settings,
+    /// Decides where deliveries go.
+    pub dispatch: Arc<Dispatch>,
+    /// The threads.
+    pub workers: Arc<Workers>,
+    /// The task that owns the routing engine.
+    pub core: CoreHandle,
+    /// Connections that are open.
+    pub connections: Registry,
+    /// Who listens to what happens.
+    pub events: Events,
+    /// Identities of telemetry records.
+    pub records: RecordIds,
+    /// TLS credentials by name.
+    pub profiles: Profiles,
+    /// Numbers of connections, links and deliveries.
+    pub numbers: Numbers,
+}
+
+/// Counters that number things, unique in the router while it runs.
+#[derive(Debug)]
+pub struct Numbers {
+    connections: AtomicU64,
+    links: AtomicU64,
+    deliveries: AtomicU64,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Numbers {
+            connections: AtomicU64::new(1),
+            links: AtomicU64::new(1),
+            deliveries: AtomicU64::new(1),
+        }
+    }
+}
+
+impl Numbers {
+    /// The next connection's number.
+    pub fn connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How many connections have a number.
+    pub fn connections_begun(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed) - 1
+    }
+
+    /// The next link's number.
+    pub fn link(&self) -> u64 {
+        self.links.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The next delivery's tag.
+    pub fn delivery(&self) -> u64 {
+        self.deliveries.fetch_add(1, Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,269 @@
+//! The forwarding decision: made once for each delivery, from the published state, on whichever thread it came in on.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use skupper_routing::address::{Class, Naming};
+use skupper_routing::choose::{self, Choice, Load as Busy};
+use skupper_routing::{AddressKey, LinkId, Origin, RouterId, Treatment, control};
+
+use super::addresses::AddressUses;
+use super::forwarding::{Destination, Forwarding, Neighbour};
+use super::replies::{PREFIX, Replies};
+use crate::connection::handle::{Command, ConnectionHandle, Outlet};
+use crate::transit::load::{Load, Outstanding};
+use crate::transit::message::Message;
+use crate::transit::pipe::{Consumer, Producer, pipe};
+use crate::worker;
+
+/// Deliveries to a neighbour that may be unsettled before others are preferred: its data link's capacity.
+const NEIGHBOUR_CAPACITY: u64 = 250;
+
+/// Why a delivery did not find a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undeliverable {
+    /// Nobody consumes the address, or there is no way to who does.
+    NoRoute,
+    /// The address is configured as unavailable.
+    Unavailable,
+}
+
+/// What decides: shared by all connections and flows of a router.
+pub struct Dispatch {
+    /// This router.
+    pub me: RouterId,
+    /// Reads addresses.
+    pub naming: Naming,
+    /// The published state.
+    pub forwarding: ArcSwap<Forwarding>,
+    /// Addresses made up here.
+    pub replies: Arc<Replies>,
+    /// What is counted by address.
+    pub uses: AddressUses,
+}
+
+impl Dispatch {
+    /// The full address of a name made up on this router.
+    pub fn reply_address(&self, name: &str) -> String {
+        format!("amqp:/_topo/0/{}/{name}", self.me)
+    }
+
+    /// Sends one delivery to one destination of `key` (whatever its treatment), streaming or whole. On failure
+    /// the consumer comes back.
+    pub fn send(
+        &self,
+        key: &AddressKey,
+        producer: &Producer,
+        consumer: Consumer,
+    ) -> Result<(), (Undeliverable, Consumer)> {
+        match key.class() {
+            Class::Local if key.text().starts_with(PREFIX) => match self.replies.get(key.text()) {
+                Some(sink) => {
+                    sink.deliver(consumer);
+                    Ok(())
+                }
+                None => Err((Undeliverable::NoRoute, consumer)),
+            },
+            _ if control::is_control_only(key) => Err((Undeliverable::NoRoute, consumer)),
+            Class::Router => self.to_router(key.text(), consumer),
+            _ => self.anycast(key, producer, consumer),
+        }
+    }
+
+    /// How deliveries to an address are spread.
+    pub fn treatment(&self, key: &AddressKey) -> Treatment {
+        self.forwarding.load().treatment(key).0
+    }
+
+    fn to_router(&self, id: &str, consumer: Consumer) -> Result<(), (Undeliverable, Consumer)> {
+        let forwarding = self.forwarding.load();
+        let origin = origin(&forwarding, consumer.message());
+        let link = forwarding
+            .table
+            .router(id)
+            .and_then(|(router, _)| forwarding.table.eligible(router, origin));
+        match link.and_then(|link| forwarding.neighbours.get(&link)) {
+            Some(neighbour) => forward(neighbour, consumer),
+            None => Err((Undeliverable::NoRoute, consumer)),
+        }
+    }
+
+    fn anycast(
+        &self,
+        key: &AddressKey,
+        producer: &Producer,
+        consumer: Consumer,
+    ) -> Result<(), (Undeliverable, Consumer)> {
+        let forwarding = self.forwarding.load();
+        let local = forwarding.locals.get(key);
+        let remotes = forwarding.table.remotes(key);
+        if local.is_none() && remotes.is_none() {
+            return Err((Undeliverable::NoRoute, consumer));
+        }
+        let usage = self.uses.of(key);
+        let (treatment, _) = forwarding.treatment(key);
+        if treatment == Treatment::Unavailable {
+            return Err((Undeliverable::Unavailable, consumer));
+        }
+        let turn = usage.turn();
+        if let Some(inner) = local
+            .map(|local| &local.in_process)
+            .filter(|list| !list.is_empty())
+        {
+            usage.egress.fetch_add(1, Ordering::Relaxed);
+            deliver(&inner[turn % inner.len()], producer, consumer);
+            return Ok(());
+        }
+        let empty = Vec::new();
+        let links = local.map_or(&empty, |local| &local.links);
+        let origin = origin(&forwarding, consumer.message());
+        let usable = |link: LinkId| forwarding.neighbours.contains_key(&link);
+        let indices: Vec<usize> = (0..links.len()).collect();
+        let choice = if treatment == Treatment::Closest {
+            let remotes = remotes.map(|remotes| &**remotes);
+            choose::closest(&forwarding.table, &indices, remotes, origin, turn, usable)
+        } else {
+            let busy = |outstanding: &Outstanding, capacity| {
+                let outstanding = outstanding.load(Ordering::Relaxed) as u64;
+                Some(Busy {
+                    outstanding,
+                    capacity,
+                })
+            };
+            choose::balanced(
+                &forwarding.table,
+                &indices,
+                remotes.map(|remotes| &**remotes),
+                origin,
+                turn,
+                |index| busy(&links[index].outstanding, links[index].capacity),
+                |link| {
+                    if !usable(link) {
+                        return None;
+                    }
+                    busy(&usage.outstanding(link), NEIGHBOUR_CAPACITY)
+                },
+            )
+        };
+        match choice {
+            Some(Choice::Local(index)) => {
+                usage.egress.fetch_add(1, Ordering::Relaxed);
+                deliver(&links[index], producer, consumer);
+                Ok(())
+            }
+            Some(Choice::Remote { link, .. }) => {
+                let Some(neighbour) = forwarding.neighbours.get(&link) else {
+                    return Err((Undeliverable::NoRoute, consumer));
+                };
+                let transit = !consumer.message().annotations.trace.is_empty();
+                let counter = if transit {
+                    &usage.transit
+                } else {
+                    &usage.ingress
+                };
+                counter.fetch_add(1, Ordering::Relaxed);
+                producer.charge(Load::on(&usage.outstanding(link)));
+                forward(neighbour, consumer)
+            }
+            None => Err((Undeliverable::NoRoute, consumer)),
+        }
+    }
+
+    /// Sends a whole message to everybody who consumes the address; returns how many copies went out.
+    pub fn multicast(&self, key: &AddressKey, message: &Message, body: &[Bytes]) -> usize {
+        let forwarding = self.forwarding.load();
+        let mut copies = 0;
+        let copy = || {
+            let (producer, consumer) = pipe(Message {
+                presettled: true,
+                ..message.clone()
+            });
+            for chunk in body {
+                producer.push(chunk.clone());
+            }
+            producer.complete(true);
+            consumer
+        };
+        if let Some(local) = forwarding.locals.get(key) {
+            for destination in local.in_process.iter().chain(&local.links) {
+                destination.sink.deliver(copy());
+                copies += 1;
+            }
+        }
+        if let Some(remotes) = forwarding.table.remotes(key) {
+            let table = &forwarding.table;
+            let origin = table.origin(message.annotations.ingress.as_deref());
+            let passed = table.traced(message.annotations.trace.iter().map(|entry| &**entry));
+            for link in choose::multicast(table, remotes, origin, &passed) {
+                if let Some(neighbour) = forwarding.neighbours.get(&link)
+                    && forward(neighbour, copy()).is_ok()
+                {
+                    copies += 1;
+                }
+            }
+        }
+        copies
+    }
+}
+
+fn origin(forwarding: &Forwarding, message: &Message) -> Origin {
+    choose::anycast_origin(
+        forwarding
+            .table
+            .origin(message.annotations.ingress.as_deref()),
+    )
+}
+
+fn deliver(destination: &Destination, producer: &Producer, consumer: Consumer) {
+    producer.charge(Load::on(&destination.outstanding));
+    destination.sink.deliver(consumer);
+}
+
+/// Hands a delivery to one of the connections to a neighbour.
+fn forward(neighbour: &Neighbour, consumer: Consumer) -> Result<(), (Undeliverable, Consumer)> {
+    let message = consumer.message();
+    if message.streaming {
+        return hand_over(
+            choose_connection(neighbour),
+            Command::Deliver(consumer, Outlet::Stream),
+        );
+    }
+    let outlet = Outlet::Priority(message.priority);
+    hand_over(&neighbour.control, Command::Deliver(consumer, outlet))
+}
+
+/// A data connection of the calling thread if there is one: then nothing crosses threads. Otherwise in turn.
+fn choose_connection(neighbour: &Neighbour) -> &Arc<ConnectionHandle> {
+    if neighbour.data.is_empty() {
+        return &neighbour.control;
+    }
+    let here = worker::current();
+    let local = neighbour
+        .data
+        .iter()
+        .filter(|connection| Some(connection.worker) == here);
+    // The least busy of those here, else of all.
+    local
+        .min_by_key(|connection| connection.streams())
+        .or_else(|| {
+            neighbour
+                .data
+                .iter()
+                .min_by_key(|connection| connection.streams())
+        })
+        .unwrap_or(&neighbour.control)
+}
+
+fn hand_over(
+    connection: &ConnectionHandle,
+    command: Command,
+) -> Result<(), (Undeliverable, Consumer)> {
+    match connection.send(command) {
+        Ok(()) => Ok(()),
+        Err(Command::Deliver(consumer, _)) => Err((Undeliverable::NoRoute, consumer)),
+        // Only a delivery was sent, so only a delivery can come back.
+        Err(_) => Ok(()),
+    }
+}

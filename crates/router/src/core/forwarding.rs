@@ -1,0 +1,141 @@
+//! What the data plane forwards by: one immutable state of the router, published as a whole.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+
+use skupper_routing::{AddressKey, LinkId, Table, Treatment};
+
+use super::treatments::Treatments;
+use crate::connection::handle::ConnectionHandle;
+use crate::transit::load::Outstanding;
+use crate::transit::pipe::Consumer;
+
+/// Takes deliveries off the router's hands.
+pub trait Sink: Send + Sync {
+    /// Takes a delivery; whoever cannot deliver it drops it, which answers its sender.
+    fn deliver(&self, delivery: Consumer);
+}
+
+/// One destination of this router: a link to a client, a connector, a consumer inside the router.
+pub struct Destination {
+    /// Unique in the router.
+    pub id: u64,
+    /// Where deliveries go.
+    pub sink: Arc<dyn Sink>,
+    /// Deliveries under way.
+    pub outstanding: Outstanding,
+    /// From how many on other destinations are preferred.
+    pub capacity: u64,
+}
+
+/// The destinations that an address has on this router.
+#[derive(Clone)]
+pub struct Local {
+    /// How deliveries are spread.
+    pub treatment: Treatment,
+    /// Priority that the configuration gives the address's messages.
+    pub priority: Option<u8>,
+    /// Consumers inside the router: they go first.
+    pub in_process: Vec<Arc<Destination>>,
+    /// Links and connectors.
+    pub links: Vec<Arc<Destination>>,
+}
+
+impl Local {
+    /// Whether nobody consumes here.
+    pub fn is_empty(&self) -> bool {
+        self.in_process.is_empty() && self.links.is_empty()
+    }
+}
+
+/// The connections to a neighbour.
+#[derive(Clone)]
+pub struct Neighbour {
+    /// Control messages and complete messages go here.
+    pub control: Arc<ConnectionHandle>,
+    /// Streams go to one of these; to the control connection if there is none.
+    pub data: Vec<Arc<ConnectionHandle>>,
+}
+
+/// As many parts as make a copy-on-write of one cheap with some ten thousand addresses.
+const SHARDS: usize = 64;
+
+/// Local destinations by address; a change copies one shard.
+#[derive(Clone)]
+pub struct Locals {
+    shards: Arc<[Arc<HashMap<AddressKey, Arc<Local>>>]>,
+}
+
+impl Default for Locals {
+    fn default() -> Self {
+        Locals {
+            shards: (0..SHARDS).map(|_| Arc::default()).collect(),
+        }
+    }
+}
+
+impl Locals {
+    /// The destinations of an address.
+    pub fn get(&self, key: &AddressKey) -> Option<&Arc<Local>> {
+        self.shards[shard(key)].get(key)
+    }
+
+    /// Replaces the destinations of an address.
+    pub fn set(&mut self, key: &AddressKey, local: Option<Local>) {
+        let shard = Arc::make_mut(&mut Arc::make_mut(&mut self.shards)[shard(key)]);
+        match local {
+            Some(local) => shard.insert(key.clone(), Arc::new(local)),
+            None => shard.remove(key),
+        };
+    }
+
+    /// All addresses with local destinations.
+    pub fn iter(&self) -> impl Iterator<Item = (&AddressKey, &Arc<Local>)> {
+        self.shards.iter().flat_map(|shard| shard.iter())
+    }
+}
+
+fn shard(key: &AddressKey) -> usize {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(key) as usize % SHARDS
+}
+
+/// One state of the router.
+#[derive(Clone)]
+pub struct Forwarding {
+    /// Other routers, the ways to them, and their addresses.
+    pub table: Arc<Table>,
+    /// This router's own destinations.
+    pub locals: Locals,
+    /// Connections to neighbours, by control link.
+    pub neighbours: Arc<HashMap<LinkId, Neighbour>>,
+    /// How addresses are treated.
+    pub treatments: Arc<Treatments>,
+}
+
+impl Forwarding {
+    /// How the deliveries of an address are spread, and with which priority.
+    pub fn treatment(&self, key: &AddressKey) -> (Treatment, Option<u8>) {
+        if let Some(local) = self.locals.get(key) {
+            return (local.treatment, local.priority);
+        }
+        let hint = self
+            .table
+            .remotes(key)
+            .and_then(|remotes| remotes.treatment);
+        self.treatments.of(key, hint)
+    }
+
+    /// Whether a delivery to the address would find a destination now.
+    pub fn is_reachable(&self, key: &AddressKey) -> bool {
+        if self.locals.get(key).is_some_and(|local| !local.is_empty()) {
+            return true;
+        }
+        self.table.remotes(key).is_some_and(|remotes| {
+            remotes.routers.iter().any(|router| {
+                let link = self.table.route(router).and_then(|route| route.link);
+                link.is_some_and(|link| self.neighbours.contains_key(&link))
+            })
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! The core: one task that owns the routing engine and everything there is one of, and publishes what the data plane
+//! forwards by. Nothing of a flow passes through it.
+
+pub mod addresses;
+pub mod dispatch;
+pub mod forwarding;
+mod neighbours;
+mod process;
+pub(crate) mod replies;
+mod task;
+mod treatments;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use skupper_routing::{AddressKey, Treatment};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::connection::handle::ConnectionHandle;
+use crate::tcp::Watch;
+use forwarding::Destination;
+
+pub use process::{Received, Subscription};
+pub(crate) use task::{Core, run};
+pub use treatments::Treatments;
+
+/// What the core is told.
+pub(crate) enum CoreCommand {
+    /// Somebody wants to know whether an address can be reached.
+    Watch(Arc<Watch>),
+    /// An address has a new destination here.
+    AddDestination {
+        key: AddressKey,
+        destination: Destination,
+        in_process: bool,
+    },
+    /// A destination is gone.
+    RemoveDestination { key: AddressKey, id: u64 },
+    /// Both ends have opened a connection to another router.
+    Opened(Arc<ConnectionHandle>),
+    /// Both control links of a connection are attached.
+    ControlUp(u64),
+    /// A control link was detached.
+    ControlDown(u64),
+    /// A connection is gone.
+    Closed(u64),
+    /// A control message came in: the whole message.
+    Control { connection: u64, payload: Bytes },
+    /// The configuration has a new `address` entity.
+    AddRule(Rule),
+    /// An `address` entity was deleted.
+    RemoveRule(Rule),
+    /// Somebody wants to look.
+    Look(Box<dyn FnOnce(&Core) + Send>),
+}
+
+/// How addresses of a shape are treated.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    pub(crate) pattern: String,
+    pub(crate) is_prefix: bool,
+    pub(crate) treatment: Treatment,
+    pub(crate) priority: Option<u8>,
+}
+
+/// Talks to the core.
+#[derive(Clone)]
+pub struct CoreHandle {
+    commands: mpsc::UnboundedSender<CoreCommand>,
+}
+
+impl CoreHandle {
+    /// A handle and what the core receives by.
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<CoreCommand>) {
+        let (commands, receiver) = mpsc::unbounded_channel();
+        (CoreHandle { commands }, receiver)
+    }
+
+    pub(crate) fn tell(&self, command: CoreCommand) {
+        // Without a core the router is ending, and nothing matters to it any more.
+        let _ = self.commands.send(command);
+    }
+
+    pub(crate) fn watch(&self, watch: Arc<Watch>) {
+        self.tell(CoreCommand::Watch(watch));
+    }
+
+    /// Adds a destination of this router; `in_process` ones go before others.
+    pub(crate) fn add_destination(
+        &self,
+        key: AddressKey,
+        destination: Destination,
+        in_process: bool,
+    ) {
+        self.tell(CoreCommand::AddDestination {
+            key,
+            destination,
+            in_process,
+        });
+    }
+
+    /// Removes a destination.
+    pub(crate) fn remove_destination(&self, key: AddressKey, id: u64) {
+        self.tell(CoreCommand::RemoveDestination { key, id });
+    }
+
+    /// Runs `look` on the core's state and gives its answer; `None` when the router is ending.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Core) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, question) = oneshot::channel();
+        self.tell(CoreCommand::Look(Box::new(move |core| {
+            // Who asked may have gone.
+            let _ = answer.send(look(core));
+        })));
+        question.await.ok()
+    }
+}

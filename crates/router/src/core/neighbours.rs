@@ -1,0 +1,133 @@
+//! Connections to other routers: which of them belong together, and which are used.
+//!
+//! A connector's connections carry one correlator; a renewed credential makes a new set of them with a higher ordinal. New
+//! deliveries use the newest set whose control links are attached; deliveries under way stay where they are (router protocol
+//! reference §2.3).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use skupper_routing::LinkId;
+
+use super::forwarding::Neighbour;
+use crate::connection::handle::{Command, ConnectionHandle, Purpose};
+
+struct Entry {
+    handle: Arc<ConnectionHandle>,
+    control: bool,
+}
+
+/// All connections to other routers.
+#[derive(Default)]
+pub(crate) struct Connections {
+    entries: HashMap<u64, Entry>,
+}
+
+impl Connections {
+    /// A connection was opened. Older ones that it replaces are closed.
+    pub(crate) fn opened(&mut self, handle: Arc<ConnectionHandle>) {
+        if handle.purpose() == Purpose::Router && handle.incoming {
+            self.replace(&handle);
+        }
+        self.entries.insert(
+            handle.number,
+            Entry {
+                handle,
+                control: false,
+            },
+        );
+    }
+
+    /// A connector has one control connection for each ordinal: a second one says that the first is dead and nobody has
+    /// noticed yet.
+    fn replace(&self, new: &ConnectionHandle) {
+        let Some(correlator) = correlator(new) else {
+            return;
+        };
+        for entry in self.entries.values() {
+            let old = &entry.handle;
+            if old.purpose() == Purpose::Router
+                && self::correlator(old) == Some(correlator)
+                && ordinal(old) == ordinal(new)
+            {
+                // It may be closing by itself.
+                drop(old.send(Command::Close {
+                    condition: "amqp:connection:forced",
+                    description: "New inter-router connection takes precedence".to_owned(),
+                }));
+            }
+        }
+    }
+
+    /// The control links of a connection are attached: the connector's older ones are not needed any more.
+    pub(crate) fn retire_older(&self, new: &ConnectionHandle) {
+        let Some(correlator) = correlator(new).filter(|_| !new.incoming) else {
+            return;
+        };
+        for entry in self.entries.values().filter(|entry| entry.control) {
+            let old = &entry.handle;
+            if self::correlator(old) == Some(correlator) && ordinal(old) < ordinal(new) {
+                // It may be closing by itself.
+                drop(old.send(Command::Retire));
+            }
+        }
+    }
+
+    /// The control links of a connection are attached (or not any more). The connection, if it is known.
+    pub(crate) fn set_control(&mut self, number: u64, up: bool) -> Option<Arc<ConnectionHandle>> {
+        let entry = self.entries.get_mut(&number)?;
+        entry.control = up;
+        Some(entry.handle.clone())
+    }
+
+    /// A connection is gone; whether it had control links.
+    pub(crate) fn closed(&mut self, number: u64) -> bool {
+        self.entries
+            .remove(&number)
+            .is_some_and(|entry| entry.control)
+    }
+
+    /// A connection by its number.
+    pub(crate) fn get(&self, number: u64) -> Option<&Arc<ConnectionHandle>> {
+        self.entries.get(&number).map(|entry| &entry.handle)
+    }
+
+    /// All connections to other routers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<ConnectionHandle>> {
+        self.entries.values().map(|entry| &entry.handle)
+    }
+
+    /// What the data plane uses, by control link.
+    pub(crate) fn neighbours(&self) -> HashMap<LinkId, Neighbour> {
+        let control = self.entries.values().filter(|entry| entry.control);
+        control
+            .map(|entry| {
+                let control = entry.handle.clone();
+                let mut data: Vec<_> = self
+                    .iter()
+                    .filter(|data| belongs(data, &control))
+                    .cloned()
+                    .collect();
+                data.sort_by_key(|handle| handle.number);
+                (LinkId(control.number), Neighbour { control, data })
+            })
+            .collect()
+    }
+}
+
+fn correlator(handle: &ConnectionHandle) -> Option<&str> {
+    handle.peer.get()?.correlator.as_deref()
+}
+
+fn ordinal(handle: &ConnectionHandle) -> u64 {
+    handle.peer.get().map_or(0, |peer| peer.group_ordinal)
+}
+
+/// Whether a connection carries streams for the neighbour at the other end of a control connection.
+fn belongs(data: &ConnectionHandle, control: &ConnectionHandle) -> bool {
+    data.purpose() == Purpose::RouterData
+        && correlator(data).is_some()
+        && correlator(data) == correlator(control)
+        && ordinal(data) == ordinal(control)
+        && control.peer.get().is_some_and(|peer| peer.trunking)
+}

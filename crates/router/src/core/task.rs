@@ -1,0 +1,351 @@
+//! The core's task and its state.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use skupper_amqp::message::{Message as AmqpMessage, RouterAnnotations};
+use skupper_routing::{
+    AddressKey, ControlMessage, Engine, Event, Link, LinkId, Output, RouterId, Treatment, control,
+};
+use tokio::sync::mpsc;
+
+use super::CoreCommand;
+use super::dispatch::Dispatch;
+use super::forwarding::{Destination, Forwarding, Local, Locals};
+use super::neighbours::Connections;
+use super::treatments::Treatments;
+use crate::connection::handle::{Command, ConnectionHandle, Outlet};
+use crate::tcp::WatchSet;
+use crate::transit::message::Message;
+use crate::transit::pipe::pipe;
+
+/// Commands handled before what they lead to is published.
+const BATCH: usize = 512;
+
+/// Everything there is one of.
+pub(crate) struct Core {
+    dispatch: Arc<Dispatch>,
+    engine: Engine,
+    started: Instant,
+    locals: Locals,
+    connections: Connections,
+    watches: WatchSet,
+    treatments: Arc<Treatments>,
+    dirty: bool,
+}
+
+impl Core {
+    pub(crate) fn new(
+        dispatch: Arc<Dispatch>,
+        config: skupper_routing::Config,
+        default: Treatment,
+    ) -> Self {
+        Core {
+            dispatch,
+            engine: Engine::new(config, Duration::ZERO),
+            started: Instant::now(),
+            locals: Locals::default(),
+            connections: Connections::default(),
+            watches: WatchSet::default(),
+            treatments: Arc::new(Treatments::new(default)),
+            dirty: false,
+        }
+    }
+
+    /// Connections to other routers.
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// How many watch an address.
+    pub(crate) fn watchers(&self, key: &AddressKey) -> usize {
+        self.watches.count(key)
+    }
+
+    /// Time since the router's start, on the engine's clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn handle(&mut self, command: CoreCommand) {
+        match command {
+            CoreCommand::Watch(watch) => {
+                watch.set(self.dispatch.forwarding.load().is_reachable(&watch.key));
+                self.watches.add(&watch);
+            }
+            CoreCommand::AddDestination {
+                key,
+                destination,
+                in_process,
+            } => {
+                self.add_destination(key, destination, in_process);
+            }
+            CoreCommand::RemoveDestination { key, id } => self.remove_destination(&key, id),
+            CoreCommand::Opened(connection) => {
+                self.connections.opened(connection);
+                self.dirty = true;
+            }
+            CoreCommand::ControlUp(number) => self.control_up(number),
+            CoreCommand::ControlDown(number) => {
+                self.connections.set_control(number, false);
+                let now = self.now();
+                self.engine.link_down(LinkId(number), now);
+                self.dirty = true;
+            }
+            CoreCommand::Closed(number) => {
+                if self.connections.closed(number) {
+                    let now = self.now();
+                    self.engine.link_down(LinkId(number), now);
+                }
+                self.dirty = true;
+            }
+            CoreCommand::Control {
+                connection,
+                payload,
+            } => self.control(connection, &payload),
+            CoreCommand::AddRule(rule) => {
+                // Whoever adds it has tried it before.
+                let _ = Arc::make_mut(&mut self.treatments).add(rule);
+                self.dirty = true;
+            }
+            CoreCommand::RemoveRule(rule) => {
+                Arc::make_mut(&mut self.treatments).remove(&rule);
+                self.dirty = true;
+            }
+            CoreCommand::Look(look) => look(self),
+        }
+    }
+
+    fn control_up(&mut self, number: u64) {
+        let Some(connection) = self.connections.set_control(number, true) else {
+            return;
+        };
+        let Some(peer) = connection.peer.get() else {
+            return;
+        };
+        let link = Link {
+            id: LinkId(number),
+            cost: peer.cost,
+            ordinal: peer.group_ordinal,
+            peer: RouterId::new(&peer.container),
+        };
+        let now = self.now();
+        self.engine.link_up(link, now);
+        self.connections.retire_older(&connection);
+        self.dirty = true;
+    }
+
+    fn add_destination(&mut self, key: AddressKey, destination: Destination, in_process: bool) {
+        let mut local = match self.locals.get(&key) {
+            Some(local) => Local::clone(local),
+            None => {
+                let remotes = self.engine.table().remotes(&key);
+                let hint = remotes.and_then(|remotes| remotes.treatment);
+                let (treatment, priority) = self.treatments.of(&key, hint);
+                Local {
+                    treatment,
+                    priority,
+                    in_process: Vec::new(),
+                    links: Vec::new(),
+                }
+            }
+        };
+        let first = local.is_empty();
+        let list = if in_process {
+            &mut local.in_process
+        } else {
+            &mut local.links
+        };
+        list.push(Arc::new(destination));
+        let treatment = local.treatment;
+        self.locals.set(&key, Some(local));
+        if first {
+            let now = self.now();
+            self.engine.address_up(key, treatment, None, now);
+        }
+        self.dirty = true;
+    }
+
+    fn remove_destination(&mut self, key: &AddressKey, id: u64) {
+        let Some(local) = self.locals.get(key) else {
+            return;
+        };
+        let mut local = Local::clone(local);
+        local.in_process.retain(|destination| destination.id != id);
+        local.links.retain(|destination| destination.id != id);
+        if local.is_empty() {
+            self.locals.set(key, None);
+            let now = self.now();
+            self.engine.address_down(key.clone(), now);
+        } else {
+            self.locals.set(key, Some(local));
+        }
+        self.dirty = true;
+    }
+
+    /// A control message came in: it is for this router's engine, for others, or both.
+    fn control(&mut self, number: u64, payload: &Bytes) {
+        let from = LinkId(number);
+        let message = match AmqpMessage::decode(payload) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::warn!(target: "ROUTER", "[C{number}] control message dropped: {error}");
+                return;
+            }
+        };
+        let annotations = message.router_annotations.unwrap_or_default();
+        let to = message.properties.and_then(|properties| properties.to);
+        let to = annotations
+            .to_override
+            .as_deref()
+            .or(to.as_deref())
+            .unwrap_or_default();
+        let forward = control::forward(
+            self.engine.table(),
+            &self.dispatch.naming,
+            to,
+            annotations.ingress.as_deref(),
+            annotations.trace.iter().map(String::as_str),
+        );
+        if forward.here {
+            match ControlMessage::from_payload(payload) {
+                Ok(message) => {
+                    let now = self.now();
+                    self.engine.handle_message(from, message, now);
+                }
+                Err(error) => {
+                    tracing::warn!(target: "ROUTER", "[C{number}] control message dropped: {error}");
+                }
+            }
+        }
+        self.send_on(payload, &forward.links);
+    }
+
+    /// Sends a whole message on control links; this router is added to its trace there.
+    fn send_on(&self, payload: &Bytes, links: &[LinkId]) {
+        if links.is_empty() {
+            return;
+        }
+        let (annotations, used) = match RouterAnnotations::parse(payload) {
+            Ok(Some(found)) => found,
+            _ => (RouterAnnotations::default(), 0),
+        };
+        for link in links {
+            if let Some(connection) = self.connections.get(link.0) {
+                send_control(connection, annotations.clone(), payload.slice(used..));
+            }
+        }
+    }
+
+    /// Does what the engine wants done.
+    fn settle(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Send { to, message, links } => {
+                    let payload = message.encode(&to.address());
+                    let used = match RouterAnnotations::parse(&payload) {
+                        Ok(Some((_, used))) => used,
+                        _ => 0,
+                    };
+                    for link in links {
+                        if let Some(connection) = self.connections.get(link.0) {
+                            // The connection writes this router as ingress and trace.
+                            let annotations = RouterAnnotations::default();
+                            send_control(connection, annotations, payload.slice(used..));
+                        }
+                    }
+                }
+                Output::TableChanged(_) => self.dirty = true,
+                Output::Event(event) => log(&event),
+            }
+        }
+        if std::mem::take(&mut self.dirty) {
+            self.publish();
+        }
+    }
+
+    fn publish(&mut self) {
+        let forwarding = Forwarding {
+            table: self.engine.table().clone(),
+            locals: self.locals.clone(),
+            neighbours: Arc::new(self.connections.neighbours()),
+            treatments: self.treatments.clone(),
+        };
+        let forwarding = Arc::new(forwarding);
+        self.dispatch.forwarding.store(forwarding.clone());
+        self.watches.update(|key| forwarding.is_reachable(key));
+    }
+}
+
+fn send_control(connection: &ConnectionHandle, annotations: RouterAnnotations, body: Bytes) {
+    let message = Message {
+        annotations,
+        presettled: true,
+        ..Message::default()
+    };
+    let (producer, consumer) = pipe(message);
+    producer.push(body);
+    producer.complete(true);
+    // A connection that is ending loses its control messages; the protocol repeats what matters.
+    drop(connection.send(Command::Deliver(consumer, Outlet::Control)));
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::NeighbourUp { id, link, cost } => {
+            tracing::info!(target: "ROUTER_HELLO", "neighbor {id} is up on [C{}], cost {cost}", link.0);
+        }
+        Event::NeighbourMoved { id, link, .. } => {
+            tracing::info!(target: "ROUTER_HELLO", "neighbor {id} is reached by [C{}] now", link.0);
+        }
+        Event::NeighbourDown { id } => {
+            tracing::info!(target: "ROUTER_LS", "neighbor {id} is lost");
+        }
+        Event::RouterReachable { id, next_hop, cost } => {
+            tracing::info!(target: "ROUTER_LS", "router {id} is reachable by {next_hop}, cost {cost}");
+        }
+        Event::RouterUnreachable { id } => {
+            tracing::info!(target: "ROUTER_LS", "router {id} is out of reach");
+        }
+        Event::RouterRestarted { id } => {
+            tracing::info!(target: "ROUTER_LS", "router {id} was restarted");
+        }
+        Event::DuplicateId { link } => {
+            tracing::error!(
+                target: "ROUTER_HELLO",
+                "the neighbor on [C{}] has this router's id: rename one of the two", link.0
+            );
+        }
+        Event::TooManyRouters { id } => {
+            tracing::error!(target: "ROUTER_LS", "router {id} is not learned: too many routers are known");
+        }
+        Event::TooManyAddresses { id } => {
+            tracing::error!(target: "ROUTER_MA", "addresses of router {id} are refused: there are too many");
+        }
+    }
+}
+
+/// Runs the core until nobody can tell it anything any more.
+pub(crate) async fn run(mut core: Core, mut commands: mpsc::UnboundedReceiver<CoreCommand>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        core.settle();
+        let due = core.started + core.engine.next_timeout();
+        tokio::select! {
+            biased;
+            count = commands.recv_many(&mut batch, BATCH) => {
+                if count == 0 {
+                    return;
+                }
+                for command in batch.drain(..) {
+                    core.handle(command);
+                }
+            }
+            () = tokio::time::sleep_until(due.into()) => {
+                let now = core.now();
+                core.engine.handle_timeout(now);
+            }
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! Entities that exist because the router runs, as rows of attributes (management reference §6.8).
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use skupper_amqp::Value as AmqpValue;
+use skupper_management::agent::Failure;
+use skupper_management::entity::Role;
+use skupper_management::{Attributes, Kind, Value};
+use skupper_routing::{AddressKey, Table};
+
+use super::{Entities, Entry, Running};
+use crate::connection::describe::LinkRow;
+use crate::connection::handle::{Command, ConnectionHandle, Purpose};
+use crate::core::forwarding::Forwarding;
+use crate::tcp::OperStatus;
+
+/// A connection that does not tell its links in this time is left out.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+fn row(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Attributes {
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+type Visit<'a> = &'a mut dyn FnMut(Attributes) -> ControlFlow<()>;
+
+impl Entities {
+    /// A configured entity with what is to be seen of it while it runs.
+    pub(super) fn shown(&self, kind: Kind, entry: &Entry) -> Attributes {
+        let mut shown = entry.attributes.clone();
+        let mut set = |name: &str, value: Value| {
+            shown.insert(name.to_owned(), value);
+        };
+        match &entry.running {
+            Running::Profile(profile) => {
+                set("credential", self.credential(entry.text("name"), profile));
+            }
+            Running::Listener(listener) => {
+                listener.refusals.snapshot().write_to(&mut shown);
+            }
+            Running::Connector(connector) => {
+                let (status, message) = connector.status();
+                set("connectionStatus", status.as_str().into());
+                set("connectionMsg", message.into());
+                connector.refusals.snapshot().write_to(&mut shown);
+            }
+            Running::TcpListener(listener) => {
+                let up = listener.oper_status() == OperStatus::Up;
+                set("operStatus", if up { "up" } else { "down" }.into());
+                set("connectionMsg", listener.message().into());
+                set(
+                    "connectionsOpened",
+                    listener.opened.load(Ordering::Relaxed).into(),
+                );
+                set(
+                    "connectionsClosed",
+                    listener.closed.load(Ordering::Relaxed).into(),
+                );
+                set("bytesIn", 0.into());
+                set("bytesOut", 0.into());
+            }
+            Running::TcpConnector(connector) => {
+                // Upstream counts the connector's own place in the network as a connection.
+                set(
+                    "connectionsOpened",
+                    (connector.opened.load(Ordering::Relaxed) + 1).into(),
+                );
+                set(
+                    "connectionsClosed",
+                    connector.closed.load(Ordering::Relaxed).into(),
+                );
+                set("bytesIn", 0.into());
+                set("bytesOut", 0.into());
+            }
+            Running::Target(listener) => {
+                set(
+                    "connectionsOpened",
+                    listener.target_opened(entry.text("name")).into(),
+                );
+            }
+            Running::Nothing if kind == Kind::Router => {
+                set("id", self.context.dispatch.me.as_str().into());
+                set(
+                    "hostName",
+                    std::env::var("HOSTNAME").unwrap_or_default().into(),
+                );
+            }
+            Running::Nothing | Running::Rule(_) => {}
+        }
+        shown
+    }
+
+    pub(super) fn visit_live(&self, kind: Kind, visit: Visit<'_>) {
+        // An early stop is for the caller, who stops by not asking any more.
+        let _ = match kind {
+            Kind::Connection => self.connections(visit),
+            Kind::Link => self.links(visit),
+            Kind::Address => self.addresses(visit),
+            Kind::Node => self.nodes(visit),
+            Kind::RouterMetrics => visit(self.metrics()),
+            _ => ControlFlow::Continue(()),
+        };
+    }
+
+    /// A change to a live entity.
+    pub(super) fn change_live(
+        &self,
+        kind: Kind,
+        identity: &str,
+        wanted: Attributes,
+    ) -> Result<Attributes, Failure> {
+        let number = identity.parse().ok();
+        let connection = number.and_then(|number| self.context.connections.get(number));
+        let (Kind::Connection, Some(connection)) = (kind, connection) else {
+            return Err(Failure::NotFound("Not Found".to_owned()));
+        };
+        if wanted.get("adminStatus").and_then(Value::as_str) == Some("deleted") {
+            if connection.purpose() != Purpose::Client {
+                let text = "You are not allowed to perform this operation.";
+                return Err(Failure::Forbidden(text.to_owned()));
+            }
+            // It may be closing by itself.
+            drop(connection.send(Command::Close {
+                condition: "amqp:connection:forced",
+                description: "Connection forced-closed by management request".to_owned(),
+            }));
+        }
+        Ok(wanted)
+    }
+
+    fn connections(&self, visit: Visit<'_>) -> ControlFlow<()> {
+        for connection in self.context.connections.all() {
+            visit(connection_row(&connection))?;
+        }
+        for entry in self.of(Kind::TcpConnector) {
+            if let Running::TcpConnector(connector) = &entry.running {
+                visit(row([
+                    ("name", "connection/egress-dispatch".into()),
+                    ("identity", connector.record.as_str().into()),
+                    ("host", "egress-dispatch".into()),
+                    ("role", "normal".into()),
+                    ("protocol", "tcp".into()),
+                    ("dir", "out".into()),
+                    ("container", "TcpAdaptor".into()),
+                    ("isAuthenticated", false.into()),
+                    ("isEncrypted", false.into()),
+                    ("opened", true.into()),
+                    ("active", true.into()),
+                    ("adminStatus", "enabled".into()),
+                    ("operStatus", "up".into()),
+                ]))?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The links of all connections, each asked at the same time.
+    fn link_rows(&self) -> Vec<LinkRow> {
+        let asked: Vec<_> = self
+            .context
+            .connections
+            .all()
+            .into_iter()
+            .filter_map(|connection| {
+                let (answer, rows) = std::sync::mpsc::sync_channel(1);
+                connection
+                    .send(Command::Links(answer))
+                    .is_ok()
+                    .then_some(rows)
+            })
+            .collect();
+        asked
+            .into_iter()
+            .filter_map(|rows| rows.recv_timeout(PATIENCE).ok())
+            .flatten()
+            .collect()
+    }
+
+    fn links(&self, visit: Visit<'_>) -> ControlFlow<()> {
+        for link in self.link_rows() {
+            visit(link_row(&link))?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn addresses(&self, visit: Visit<'_>) -> ControlFlow<()> {
+        let forwarding = self.context.dispatch.forwarding.load();
+        let locals = forwarding.locals.iter().map(|(key, _)| key);
+        let remotes = forwarding
+            .table
+            .addresses()
+            .map(|(key, _)| key)
+            .filter(|key| forwarding.locals.get(key).is_none());
+        for key in locals.chain(remotes) {
+            visit(self.address_row(&forwarding, key))?;
+        }
+        for (_, route) in forwarding.table.routers() {
+            visit(row([
+                ("identity", format!("R{}", route.id).into()),
+                ("name", format!("R{}", route.id).into()),
+                ("key", format!("R{}", route.id).into()),
+                ("distribution", "closest".into()),
+                ("inProcess", 0.into()),
+                ("subscriberCount", 0.into()),
+                ("remoteCount", 1.into()),
+                (
+                    "remoteHostRouters",
+                    vec![Value::from(route.id.as_str())].into(),
+                ),
+            ]))?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn address_row(&self, forwarding: &Forwarding, key: &AddressKey) -> Attributes {
+        let local = forwarding.locals.get(key);
+        let hosts: Vec<Value> = forwarding
+            .table
+            .remotes(key)
+            .into_iter()
+            .flat_map(|remotes| remotes.routers.iter())
+            .filter_map(|router| Some(forwarding.table.route(router)?.id.as_str().into()))
+            .collect();
+        let usage = self.context.dispatch.uses.of(key);
+        let (treatment, priority) = forwarding.treatment(key);
+        let count =
+            |counter: &std::sync::atomic::AtomicU64| Value::from(counter.load(Ordering::Relaxed));
+        row([
+            ("identity", key.as_str().into()),
+            ("name", key.as_str().into()),
+            ("key", key.as_str().into()),
+            ("distribution", treatment.to_string().into()),
+            (
+                "inProcess",
+                local.map_or(0, |local| local.in_process.len()).into(),
+            ),
+            (
+                "subscriberCount",
+                local.map_or(0, |local| local.links.len()).into(),
+            ),
+            ("remoteCount", hosts.len().into()),
+            ("remoteHostRouters", hosts.into()),
+            ("deliveriesIngress", count(&usage.ingress)),
+            ("deliveriesEgress", count(&usage.egress)),
+            ("deliveriesTransit", count(&usage.transit)),
+            ("deliveriesToContainer", 0.into()),
+            ("deliveriesFromContainer", 0.into()),
+            (
+                "transitOutstanding",
+                vec![Value::from(usage.transit_outstanding())].into(),
+            ),
+            ("trackedDeliveries", 0.into()),
+            ("priority", priority.map_or((-1).into(), Value::from)),
+            ("watch", false.into()),
+        ])
+    }
+
+    fn nodes(&self, visit: Visit<'_>) -> ControlFlow<()> {
+        let forwarding = self.context.dispatch.forwarding.load();
+        let table = &forwarding.table;
+        let changed = self.context.started + table.last_topology_change();
+        let changed = changed.duration_since(std::time::SystemTime::UNIX_EPOCH);
+        let changed = changed.map_or(0, |since| since.as_secs());
+        let peers: Vec<Value> = table.peers().keys().map(|id| id.as_str().into()).collect();
+        visit(row([
+            ("identity", format!("router.node/{}", table.me).into()),
+            ("name", format!("router.node/{}", table.me).into()),
+            ("id", table.me.as_str().into()),
+            ("protocolVersion", 1.into()),
+            ("instance", self.context.instance.into()),
+            ("linkState", peers.into()),
+            ("nextHop", "(self)".into()),
+            ("validOrigins", Vec::<Value>::new().into()),
+            ("address", format!("amqp:/_topo/0/{}", table.me).into()),
+            ("lastTopoChange", changed.into()),
+            ("index", 0.into()),
+        ]))?;
+        for (at, (_, route)) in table.routers().enumerate() {
+            let mut node = row([
+                ("identity", format!("router.node/{}", route.id).into()),
+                ("name", format!("router.node/{}", route.id).into()),
+                ("id", route.id.as_str().into()),
+                ("protocolVersion", 1.into()),
+                ("instance", route.instance.unwrap_or(0).into()),
+                (
+                    "linkState",
+                    route
+                        .peers
+                        .keys()
+                        .map(|id| Value::from(id.as_str()))
+                        .collect::<Vec<_>>()
+                        .into(),
+                ),
+                ("validOrigins", origins(table, route).into()),
+                ("address", format!("amqp:/_topo/0/{}", route.id).into()),
+                ("cost", route.cost.into()),
+                ("lastTopoChange", changed.into()),
+                ("index", (at + 1).into()),
+            ]);
+            if let Some(link) = route.link {
+                node.insert("routerLink".to_owned(), link.0.into());
+            }
+            if let Some(next) = route.next_hop.as_ref().filter(|_| !route.is_neighbour()) {
+                node.insert("nextHop".to_owned(), next.as_str().into());
+            }
+            visit(node)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn metrics(&self) -> Attributes {
+        let forwarding = self.context.dispatch.forwarding.load();
+        let links = self.link_rows();
+        let sum = |count: fn(&LinkRow) -> u64| Value::from(links.iter().map(count).sum::<u64>());
+        let connections = self.context.connections.all().len();
+        let addresses = forwarding.locals.iter().count();
+        let uptime = self
+            .context
+            .started
+            .elapsed()
+            .map_or(0, |since| since.as_secs());
+        row([
+            ("identity", "1".into()),
+            ("name", "1".into()),
+            ("id", self.context.dispatch.me.as_str().into()),
+            (
+                "addrCount",
+                (addresses + forwarding.table.addresses().count()).into(),
+            ),
+            ("linkCount", links.len().into()),
+            ("nodeCount", (forwarding.table.routers().count() + 1).into()),
+            ("autoLinkCount", 0.into()),
+            ("connectionCount", connections.into()),
+            ("presettledDeliveries", sum(|link| link.presettled)),
+            ("droppedPresettledDeliveries", 0.into()),
+            ("acceptedDeliveries", sum(|link| link.accepted)),
+            ("rejectedDeliveries", sum(|link| link.rejected)),
+            ("releasedDeliveries", sum(|link| link.released)),
+            ("modifiedDeliveries", sum(|link| link.modified)),
+            ("uptimeSeconds", uptime.into()),
+            ("version", env!("CARGO_PKG_VERSION").into()),
+        ])
+    }
+}
+
+fn origins(table: &Table, route: &skupper_routing::Route) -> Vec<Value> {
+    let ids = route
+        .valid_origins
+        .iter()
+        .filter_map(|origin| table.route(origin));
+    ids.map(|origin| origin.id.as_str().into()).collect()
+}
+
+fn connection_row(connection: &Arc<ConnectionHandle>) -> Attributes {
+    let peer = connection.peer.get();
+    let address = peer.map_or("", |peer| peer.address.as_str());
+    let tls = peer.and_then(|peer| peer.tls.as_ref());
+    let role = match connection.purpose() {
+        Purpose::RouterData => "inter-router-data",
+        Purpose::Router => "inter-router",
+        Purpose::Client => connection.role.as_str(),
+    };
+    let properties: serde_json::Map<String, Value> = peer
+        .into_iter()
+        .flat_map(|peer| peer.properties.iter())
+        .filter_map(|(key, value)| {
+            let value = match value {
+                AmqpValue::String(text) => Value::from(text.as_str()),
+                other => Value::from(other.as_i64()?),
+            };
+            Some((key.as_str()?.to_owned(), value))
+        })
+        .collect();
+    let now = jiff::Timestamp::now().as_second();
+    let text = |value: Option<&String>| value.map_or(Value::Null, |text| text.as_str().into());
+    let mut shown = row([
+        ("name", format!("connection/{address}").into()),
+        ("identity", connection.number.to_string().into()),
+        ("host", address.into()),
+        ("role", role.into()),
+        ("protocol", "amqp".into()),
+        ("dir", if connection.incoming { "in" } else { "out" }.into()),
+        (
+            "container",
+            peer.map_or(Value::Null, |peer| peer.container.as_str().into()),
+        ),
+        ("sasl", text(peer.and_then(|peer| peer.mechanism.as_ref()))),
+        (
+            "isAuthenticated",
+            peer.is_some_and(|peer| peer.mechanism.is_some()).into(),
+        ),
+        ("user", text(peer.and_then(|peer| peer.user.as_ref()))),
+        ("isEncrypted", tls.is_some().into()),
+        ("sslProto", text(tls.map(|(version, _)| version))),
+        ("sslCipher", text(tls.map(|(_, suite)| suite))),
+        ("properties", Value::Object(properties)),
+        ("sslSsf", 0.into()),
+        ("ssl", tls.is_some().into()),
+        ("opened", peer.is_some().into()),
+        ("active", true.into()),
+        ("adminStatus", "enabled".into()),
+        ("operStatus", "up".into()),
+        (
+            "uptimeSeconds",
+            peer.map_or(0, |peer| now - peer.opened.as_second()).into(),
+        ),
+        ("enableProtocolTrace", false.into()),
+    ]);
+    if let Some(ordinal) = connection.ordinal {
+        shown.insert("tlsOrdinal".to_owned(), ordinal.into());
+    }
+    if let Some(correlator) = peer.and_then(|peer| peer.correlator.as_ref())
+        && connection.role == Role::InterRouter
+    {
+        shown.insert("groupCorrelationId".to_owned(), correlator.as_str().into());
+        let ordinal = peer.map_or(0, |peer| peer.group_ordinal);
+        shown.insert("groupOrdinal".to_owned(), ordinal.into());
+    }
+    shown
+}
+
+fn link_row(link: &LinkRow) -> Attributes {
+    row([
+        ("identity", link.number.to_string().into()),
+        ("name", link.name.as_str().into()),
+        ("linkName", link.name.as_str().into()),
+        ("linkType", link.kind.into()),
+        ("linkDir", if link.incoming { "in" } else { "out" }.into()),
+        (
+            "owningAddr",
+            link.address
+                .as_ref()
+                .map_or(Value::Null, |key| key.as_str().into()),
+        ),
+        ("capacity", link.capacity.into()),
+        ("undeliveredCount", link.undelivered.into()),
+        ("unsettledCount", link.unsettled.into()),
+        ("deliveryCount", link.deliveries.into()),
+        ("connectionId", link.connection.into()),
+        ("operStatus", "up".into()),
+        ("presettledCount", link.presettled.into()),
+        ("droppedPresettledCount", 0.into()),
+        ("acceptedCount", link.accepted.into()),
+        ("rejectedCount", link.rejected.into()),
+        ("releasedCount", link.released.into()),
+        ("modifiedCount", link.modified.into()),
+        ("deliveriesDelayed1Sec", 0.into()),
+        ("deliveriesDelayed10Sec", 0.into()),
+        ("deliveriesStuck", 0.into()),
+        ("openMovedStreams", 0.into()),
+        ("priority", link.priority.into()),
+        ("creditAvailable", link.credit.into()),
+        ("zeroCreditSeconds", 0.into()),
+    ])
+}

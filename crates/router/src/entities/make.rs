@@ -1,0 +1,318 @@
+//! Making, changing and removing what runs of a configured entity.
+
+use skupper_management::agent::Failure;
+use skupper_management::entity::{
+    ConfigAddress, Connector, Listener, ListenerAddress, MultiAddressStrategy, Record, Role,
+    SslProfile, TcpConnector as TcpConnectorSettings, TcpListener as TcpListenerSettings,
+};
+use skupper_management::{Attributes, Kind, Value};
+
+use super::{Entities, Entry, Running};
+use crate::connection::connector::AmqpConnector;
+use crate::connection::listener::AmqpListener;
+use crate::core::{CoreCommand, Rule};
+use crate::event::Event;
+use crate::tcp::{TcpConnector, TcpListener};
+
+fn read<R: Record>(attributes: &Attributes) -> Result<R, Failure> {
+    R::from_attributes(attributes).map_err(|error| Failure::BadRequest(error.to_string()))
+}
+
+fn configuration(text: impl std::fmt::Display) -> Failure {
+    Failure::Internal(format!("CError: Configuration: {text}"))
+}
+
+impl Entities {
+    pub(super) fn make(&mut self, kind: Kind, attributes: &Attributes) -> Result<Running, Failure> {
+        Ok(match kind {
+            Kind::SslProfile => {
+                let settings: SslProfile = read(attributes)?;
+                check_ordinals(attributes, &settings.name)?;
+                tracing::info!(target: "AGENT", "Created sslProfile {}", settings.name);
+                Running::Profile(self.context.profiles.create(settings))
+            }
+            Kind::ConfigAddress => self.make_rule(attributes)?,
+            Kind::Listener => self.make_listener(attributes)?,
+            Kind::Connector => {
+                let settings: Connector = read(attributes)?;
+                self.check_profile(&settings.ssl_profile)?;
+                self.check_role(settings.role)?;
+                tracing::info!(
+                    target: "CONN_MGR",
+                    "Configured  Connector: {} proto=any, role={}{}",
+                    settings.host_port(), settings.role, profile_note(&settings.ssl_profile)
+                );
+                Running::Connector(AmqpConnector::start(settings, &self.context))
+            }
+            Kind::TcpListener => {
+                let mut settings: TcpListenerSettings = read(attributes)?;
+                let single = settings.strategy == MultiAddressStrategy::None;
+                if single == settings.address.is_empty() {
+                    return Err(configuration(
+                        "Exactly one of the 'address' or 'multiAddressStrategy' field must be set",
+                    ));
+                }
+                self.check_profile(&settings.ssl_profile)?;
+                if single {
+                    settings.address = self.tenant_address(&settings.address);
+                }
+                tracing::info!(
+                    target: "TCP_ADAPTOR",
+                    "Configured TcpListener for {}, {}:{}",
+                    if single { settings.address.as_str() } else { "multiple addresses" },
+                    settings.host, settings.port
+                );
+                let listener = TcpListener::start(settings, &self.context);
+                self.context
+                    .events
+                    .tell(Event::TcpListenerCreated(listener.clone()));
+                Running::TcpListener(listener)
+            }
+            Kind::TcpConnector => {
+                let mut settings: TcpConnectorSettings = read(attributes)?;
+                if settings.address.is_empty() {
+                    return Err(configuration("Address must be set"));
+                }
+                self.check_profile(&settings.ssl_profile)?;
+                settings.address = self.tenant_address(&settings.address);
+                tracing::info!(
+                    target: "TCP_ADAPTOR",
+                    "Configured TcpConnector for {}, {}:{}",
+                    settings.address, settings.host, settings.port
+                );
+                let connector = TcpConnector::start(settings, &self.context);
+                self.context
+                    .events
+                    .tell(Event::TcpConnectorCreated(connector.clone()));
+                Running::TcpConnector(connector)
+            }
+            Kind::ListenerAddress => self.make_target(attributes)?,
+            Kind::Log => {
+                crate::log::configure(&read(attributes)?).map_err(configuration)?;
+                Running::Nothing
+            }
+            _ => Running::Nothing,
+        })
+    }
+
+    fn make_listener(&mut self, attributes: &Attributes) -> Result<Running, Failure> {
+        let settings: Listener = read(attributes)?;
+        self.check_profile(&settings.ssl_profile)?;
+        self.check_role(settings.role)?;
+        tracing::info!(
+            target: "CONN_MGR",
+            "Configured  Listener: {} proto=any, role={}{}{}",
+            settings.host_port(), settings.role,
+            if settings.serves_http() { ", http" } else { "" },
+            profile_note(&settings.ssl_profile)
+        );
+        if settings.serves_http() {
+            return Ok(Running::Nothing);
+        }
+        let place = settings.host_port();
+        match AmqpListener::start(settings, &self.context, !self.starting) {
+            Ok(listener) => Ok(Running::Listener(listener)),
+            Err(error) => Err(configuration(format!(
+                "Listen on {place} failed during initial config: {error}"
+            ))),
+        }
+    }
+
+    fn make_rule(&mut self, attributes: &Attributes) -> Result<Running, Failure> {
+        let settings: ConfigAddress = read(attributes)?;
+        let is_prefix = !settings.prefix.is_empty();
+        let rule = Rule {
+            pattern: if is_prefix {
+                settings.prefix
+            } else {
+                settings.pattern
+            },
+            is_prefix,
+            treatment: crate::router::treatment(settings.distribution),
+            priority: settings
+                .priority
+                .and_then(|priority| u8::try_from(priority).ok()),
+        };
+        let added = self.treatments.add(rule.clone());
+        added.map_err(|error| Failure::BadRequest(error.to_string()))?;
+        self.context.core.tell(CoreCommand::AddRule(rule.clone()));
+        Ok(Running::Rule(rule))
+    }
+
+    fn make_target(&mut self, attributes: &Attributes) -> Result<Running, Failure> {
+        let settings: ListenerAddress = read(attributes)?;
+        let name = &settings.listener;
+        let Some(listener) = self.tcp_listener(name) else {
+            return Err(configuration(format!(
+                "Listener for new address does not exist {name}"
+            )));
+        };
+        if listener.settings.strategy == MultiAddressStrategy::None {
+            let text = format!("Must not assign new address to non multi-address listener {name}");
+            return Err(configuration(text));
+        }
+        let address = self.tenant_address(&settings.address);
+        listener.add_target(Some(settings.name), address, settings.value, &self.context);
+        tracing::info!(
+            target: "TCP_ADAPTOR",
+            "Configured new address for multi-address tcpListener {} {name}", settings.address
+        );
+        Ok(Running::Target(listener))
+    }
+
+    /// The address of a service as it is on the wire.
+    fn tenant_address(&self, address: &str) -> String {
+        let network = self
+            .of(Kind::Network)
+            .first()
+            .map(|entry| entry.text("tenantId"));
+        let tenant = match network.filter(|tenant| !tenant.is_empty()) {
+            Some(tenant) => tenant,
+            None => &self.context.settings.van_id,
+        };
+        match tenant {
+            "" => address.to_owned(),
+            tenant => format!("{tenant}/{address}"),
+        }
+    }
+
+    fn check_profile(&self, name: &str) -> Result<(), Failure> {
+        if name.is_empty() || self.named(Kind::SslProfile, name).is_some() {
+            return Ok(());
+        }
+        Err(Failure::Internal(format!(
+            "CError: Not found: sslProfile '{name}' not found"
+        )))
+    }
+
+    fn check_role(&self, role: Role) -> Result<(), Failure> {
+        match role {
+            Role::Normal | Role::InterRouter | Role::RouteContainer | Role::Edge => Ok(()),
+            other => Err(Failure::BadRequest(format!(
+                "role='{other}' is not served by this router: use normal, inter-router or route-container"
+            ))),
+        }
+    }
+
+    pub(super) fn change(&mut self, kind: Kind, wanted: &Attributes) -> Result<(), Failure> {
+        match kind {
+            Kind::SslProfile => {
+                let settings: SslProfile = read(wanted)?;
+                check_ordinals(wanted, &settings.name)?;
+                let name = settings.name.clone();
+                if let Err(error) = self.context.profiles.update(settings) {
+                    tracing::error!(target: "AGENT", "Unable to update sslProfile '{name}': {error}");
+                    return Err(configuration(error));
+                }
+                tracing::info!(target: "AGENT", "Updated sslProfile {name} ");
+                Ok(())
+            }
+            Kind::Log => crate::log::configure(&read(wanted)?).map_err(configuration),
+            _ => Ok(()),
+        }
+    }
+
+    /// The attributes of an entity that was changed, as they are kept.
+    pub(super) fn stored(&self, kind: Kind, mut wanted: Attributes) -> Attributes {
+        // What is only shown is not kept.
+        let shown: &[&str] = match kind {
+            Kind::SslProfile => &["credential"],
+            Kind::TcpListener => &[
+                "operStatus",
+                "connectionMsg",
+                "connectionsOpened",
+                "connectionsClosed",
+            ],
+            _ => &[],
+        };
+        wanted.retain(|name, _| !shown.contains(&name.as_str()));
+        wanted
+    }
+
+    /// Whether an entity can be removed as things are.
+    pub(super) fn may_delete(&self, kind: Kind, at: usize) -> Result<(), Failure> {
+        if let (Kind::TcpListener, Some(entry)) = (kind, self.of(kind).get(at))
+            && let Running::TcpListener(listener) = &entry.running
+            && listener.has_targets()
+        {
+            return Err(configuration(format!(
+                "listenerAddress entities exist for  multi-address listener {}",
+                entry.text("name")
+            )));
+        }
+        Ok(())
+    }
+
+    pub(super) fn unmake(&mut self, kind: Kind, entry: &Entry) {
+        entry
+            .running
+            .stop(&self.context, self.context.settings.drop_tcp_connections);
+        let name = entry.text("name");
+        match &entry.running {
+            Running::Profile(_) => {
+                self.context.profiles.remove(name);
+                tracing::info!(target: "AGENT", "Deleted sslProfile {name}");
+            }
+            Running::Rule(rule) => {
+                self.treatments.remove(rule);
+                self.context
+                    .core
+                    .tell(CoreCommand::RemoveRule(rule.clone()));
+            }
+            Running::Target(listener) => listener.remove_target(name),
+            Running::Listener(listener) => {
+                tracing::info!(target: "CONN_MGR", "Deleted  Listener: {}", listener.settings.host_port());
+                self.context
+                    .events
+                    .tell(Event::ListenerDeleted(listener.clone()));
+            }
+            Running::Connector(connector) => {
+                tracing::info!(target: "CONN_MGR", "Deleted  Connector: {}", connector.settings.host_port());
+                self.context
+                    .events
+                    .tell(Event::ConnectorDeleted(connector.clone()));
+            }
+            Running::TcpListener(listener) => {
+                tracing::info!(target: "TCP_ADAPTOR", "Deleted TcpListener {name}");
+                self.context
+                    .events
+                    .tell(Event::TcpListenerDeleted(listener.clone()));
+            }
+            Running::TcpConnector(connector) => {
+                tracing::info!(target: "TCP_ADAPTOR", "Deleted TcpConnector {name}");
+                self.context
+                    .events
+                    .tell(Event::TcpConnectorDeleted(connector.clone()));
+            }
+            Running::Nothing => {
+                tracing::debug!(target: "AGENT", "Deleted {kind} {name}");
+            }
+        }
+    }
+}
+
+fn profile_note(profile: &str) -> String {
+    match profile {
+        "" => String::new(),
+        profile => format!(", sslProfile={profile}"),
+    }
+}
+
+fn check_ordinals(attributes: &Attributes, name: &str) -> Result<(), Failure> {
+    let number = |attribute: &str| {
+        attributes
+            .get(attribute)
+            .and_then(Value::as_i64)
+            .unwrap_or(0)
+    };
+    let (ordinal, oldest) = (number("ordinal"), number("oldestValidOrdinal"));
+    if ordinal < 0 || oldest < 0 {
+        let text = format!("Negative ordinal field values are invalid (sslProfile '{name}')");
+        return Err(configuration(text));
+    }
+    if ordinal < oldest {
+        let text = format!("ordinal must be >= oldestValidOrdinal (sslProfile '{name}')");
+        return Err(configuration(text));
+    }
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! The router's entities, as the management agent sees and changes them: each configured one with what runs of it, and the
+//! live ones, read when they are asked for.
+
+mod credential;
+mod live;
+mod make;
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use skupper_management::agent::{Failure, LogLine, Store};
+use skupper_management::entity::Mode;
+use skupper_management::{Attributes, Kind, Value};
+
+use crate::connection::connector::AmqpConnector;
+use crate::connection::listener::AmqpListener;
+use crate::context::Context;
+use crate::core::{Rule, Treatments};
+use crate::tcp::{TcpConnector, TcpListener};
+use crate::tls::Profile;
+
+/// What runs of a configured entity.
+enum Running {
+    /// Nothing but what others read of it.
+    Nothing,
+    Profile(Arc<Profile>),
+    Listener(Arc<AmqpListener>),
+    Connector(Arc<AmqpConnector>),
+    TcpListener(Arc<TcpListener>),
+    TcpConnector(Arc<TcpConnector>),
+    /// An address of a TCP listener.
+    Target(Arc<TcpListener>),
+    Rule(Rule),
+}
+
+struct Entry {
+    attributes: Attributes,
+    running: Running,
+}
+
+impl Entry {
+    fn text(&self, attribute: &str) -> &str {
+        self.attributes
+            .get(attribute)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+}
+
+/// All entities of a router.
+pub struct Entities {
+    context: Arc<Context>,
+    entries: HashMap<Kind, Vec<Entry>>,
+    numbers: HashMap<Kind, u64>,
+    treatments: Treatments,
+    /// The configuration document is being applied: a port that cannot be opened is an error.
+    starting: bool,
+}
+
+impl Entities {
+    pub(crate) fn new(context: Arc<Context>) -> Self {
+        let default = crate::router::treatment(context.settings.default_distribution);
+        Entities {
+            context,
+            entries: HashMap::new(),
+            numbers: HashMap::new(),
+            treatments: Treatments::new(default),
+            starting: false,
+        }
+    }
+
+    pub(crate) fn set_starting(&mut self, starting: bool) {
+        self.starting = starting;
+    }
+
+    fn of(&self, kind: Kind) -> &[Entry] {
+        self.entries.get(&kind).map_or(&[], Vec::as_slice)
+    }
+
+    fn named(&self, kind: Kind, name: &str) -> Option<&Entry> {
+        self.of(kind)
+            .iter()
+            .find(|entry| entry.text("name") == name)
+    }
+
+    /// The configured attributes of the entities of a type.
+    pub fn configured(&self, kind: Kind) -> impl Iterator<Item = &Attributes> {
+        self.of(kind).iter().map(|entry| &entry.attributes)
+    }
+
+    /// A TCP listener by its name.
+    pub fn tcp_listener(&self, name: &str) -> Option<Arc<TcpListener>> {
+        match &self.named(Kind::TcpListener, name)?.running {
+            Running::TcpListener(listener) => Some(listener.clone()),
+            _ => None,
+        }
+    }
+
+    /// A TCP connector by its name.
+    pub fn tcp_connector(&self, name: &str) -> Option<Arc<TcpConnector>> {
+        match &self.named(Kind::TcpConnector, name)?.running {
+            Running::TcpConnector(connector) => Some(connector.clone()),
+            _ => None,
+        }
+    }
+
+    /// An AMQP listener by its name.
+    pub fn listener(&self, name: &str) -> Option<Arc<AmqpListener>> {
+        match &self.named(Kind::Listener, name)?.running {
+            Running::Listener(listener) => Some(listener.clone()),
+            _ => None,
+        }
+    }
+
+    /// An AMQP connector by its name.
+    pub fn connector(&self, name: &str) -> Option<Arc<AmqpConnector>> {
+        match &self.named(Kind::Connector, name)?.running {
+            Running::Connector(connector) => Some(connector.clone()),
+            _ => None,
+        }
+    }
+
+    /// Ends everything that runs.
+    pub(crate) fn stop(&mut self) {
+        for (_, entries) in self.entries.drain() {
+            for entry in entries {
+                entry.running.stop(&self.context, true);
+            }
+        }
+    }
+}
+
+impl Running {
+    fn stop(&self, context: &Arc<Context>, close_flows: bool) {
+        match self {
+            Running::Listener(listener) => listener.stop(),
+            Running::Connector(connector) => connector.stop(context),
+            Running::TcpListener(listener) => listener.stop(close_flows),
+            Running::TcpConnector(connector) => connector.stop(context, close_flows),
+            Running::Nothing | Running::Profile(_) | Running::Target(_) | Running::Rule(_) => {}
+        }
+    }
+}
+
+impl Store for Entities {
+    fn mode(&self) -> Mode {
+        self.context.settings.mode
+    }
+
+    fn visit(&self, kind: Kind, visit: &mut dyn FnMut(Attributes) -> ControlFlow<()>) {
+        for entry in self.of(kind) {
+            if visit(self.shown(kind, entry)).is_break() {
+                return;
+            }
+        }
+        self.visit_live(kind, visit);
+    }
+
+    fn find(&self, kind: Kind, attribute: &str, value: &str) -> Vec<Attributes> {
+        let own = |entry: &&Entry| {
+            let found = match entry.text(attribute) {
+                "" => entry.text("identity"),
+                found => found,
+            };
+            found == value
+        };
+        let mut found: Vec<Attributes> = self
+            .of(kind)
+            .iter()
+            .filter(own)
+            .map(|entry| self.shown(kind, entry))
+            .collect();
+        self.visit_live(kind, &mut |row| {
+            let own = row
+                .get(attribute)
+                .or_else(|| row.get("identity"))
+                .and_then(Value::as_str);
+            if own == Some(value) {
+                found.push(row);
+            }
+            ControlFlow::Continue(())
+        });
+        found
+    }
+
+    fn next_number(&mut self, kind: Kind) -> u64 {
+        let next = self.numbers.entry(kind).or_default();
+        let number = *next;
+        *next += 1;
+        number
+    }
+
+    fn create(&mut self, kind: Kind, attributes: Attributes) -> Result<Attributes, Failure> {
+        let running = self.make(kind, &attributes)?;
+        let entry = Entry {
+            attributes,
+            running,
+        };
+        let shown = self.shown(kind, &entry);
+        self.entries.entry(kind).or_default().push(entry);
+        Ok(shown)
+    }
+
+    fn update(
+        &mut self,
+        kind: Kind,
+        current: &Attributes,
+        wanted: Attributes,
+    ) -> Result<Attributes, Failure> {
+        self.change(kind, &wanted)?;
+        let identity = current
+            .get("identity")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let entries = self
+            .entries
+            .get_mut(&kind)
+            .map_or(&mut [][..], Vec::as_mut_slice);
+        match entries
+            .iter()
+            .position(|entry| entry.text("identity") == identity)
+        {
+            Some(at) => {
+                let stored = self.stored(kind, wanted);
+                if let Some(entry) = self
+                    .entries
+                    .get_mut(&kind)
+                    .and_then(|list| list.get_mut(at))
+                {
+                    entry.attributes = stored;
+                }
+                Ok(self
+                    .of(kind)
+                    .get(at)
+                    .map(|entry| self.shown(kind, entry))
+                    .unwrap_or_default())
+            }
+            None => self.change_live(kind, identity, wanted),
+        }
+    }
+
+    fn delete(&mut self, kind: Kind, current: &Attributes) -> Result<(), Failure> {
+        let identity = current
+            .get("identity")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let at = self
+            .of(kind)
+            .iter()
+            .position(|entry| entry.text("identity") == identity);
+        let Some(at) = at else {
+            return Err(Failure::Forbidden("Forbidden".to_owned()));
+        };
+        self.may_delete(kind, at)?;
+        let Some(entries) = self.entries.get_mut(&kind) else {
+            return Ok(());
+        };
+        let entry = entries.remove(at);
+        self.unmake(kind, &entry);
+        Ok(())
+    }
+
+    fn log(&self, limit: Option<usize>) -> Vec<LogLine> {
+        crate::log::recent(limit)
+    }
+}

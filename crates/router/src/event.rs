@@ -1,0 +1,155 @@
+//! What happens in the router, for whoever reports it (telemetry, logs, tests).
+//!
+//! Two streams: what must not be lost (links, listeners, connectors), without bound because it is rare; and flows, bounded,
+//! because an overloaded router had better lose records of flows than flows.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc;
+
+use crate::connection::handle::ConnectionHandle;
+use crate::tcp::pump::FlowOctets;
+use crate::tcp::{TcpConnector, TcpListener};
+
+/// Flows that may wait for a slow reporter.
+const FLOWS: usize = 16 * 1024;
+
+/// Something that must not go unreported.
+#[derive(Clone)]
+pub enum Event {
+    /// An AMQP listener began.
+    ListenerCreated(Arc<crate::connection::listener::AmqpListener>),
+    /// An AMQP listener was deleted.
+    ListenerDeleted(Arc<crate::connection::listener::AmqpListener>),
+    /// An AMQP connector began.
+    ConnectorCreated(Arc<crate::connection::connector::AmqpConnector>),
+    /// An AMQP connector was deleted.
+    ConnectorDeleted(Arc<crate::connection::connector::AmqpConnector>),
+    /// Both ends have opened a connection.
+    ConnectionOpened(Arc<ConnectionHandle>),
+    /// A connection that was open ended.
+    ConnectionClosed(Arc<ConnectionHandle>, Loss),
+    /// A connector's attempt failed before the connection was open.
+    ConnectorFailed(Arc<crate::connection::connector::AmqpConnector>, Loss),
+    /// A TCP listener began.
+    TcpListenerCreated(Arc<TcpListener>),
+    /// A TCP listener was deleted.
+    TcpListenerDeleted(Arc<TcpListener>),
+    /// A TCP connector began.
+    TcpConnectorCreated(Arc<TcpConnector>),
+    /// A TCP connector was deleted.
+    TcpConnectorDeleted(Arc<TcpConnector>),
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// AMQP condition, if there was one.
+    pub condition: Option<String>,
+    /// Sentence.
+    pub description: String,
+}
+
+/// Something about a flow.
+#[derive(Clone)]
+pub enum FlowEvent {
+    /// A client connected.
+    Opened(Arc<FlowRecord>),
+    /// A flow ended.
+    Closed(Arc<FlowRecord>),
+}
+
+/// At which end of a flow this router is.
+#[derive(Clone)]
+pub enum FlowSide {
+    /// At the client.
+    Client(Arc<TcpListener>),
+    /// At the server.
+    Server(Arc<TcpConnector>),
+}
+
+/// One end of a TCP flow.
+pub struct FlowRecord {
+    /// Which end.
+    pub side: FlowSide,
+    /// Identity of the flow's record: made here at the client's end, told by it at the server's.
+    pub identity: Option<String>,
+    /// When it began.
+    pub started: SystemTime,
+    /// The client's address, or the router's own address towards the server.
+    pub address: Option<SocketAddr>,
+    /// Octets so far.
+    pub octets: Arc<FlowOctets>,
+    /// Routers that the client's stream passed, at the server's end.
+    pub trace: Vec<String>,
+    /// Microseconds from the first octet of the client to the first of the server; 0 until known.
+    pub latency_us: AtomicU64,
+    /// When the flow ended and why, if not as it should.
+    pub end: Mutex<Option<(SystemTime, Option<String>)>>,
+}
+
+impl FlowRecord {
+    /// Notes that the flow has ended.
+    pub(crate) fn ended(&self, error: Option<String>) {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        end.get_or_insert((SystemTime::now(), error));
+    }
+
+    /// The latency, once both ends have sent something.
+    pub fn latency(&self) -> Option<Duration> {
+        let micros = self.latency_us.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros))
+    }
+}
+
+/// Where events go.
+#[derive(Default)]
+pub struct Events {
+    rare: Mutex<Vec<mpsc::UnboundedSender<Event>>>,
+    flows: std::sync::OnceLock<mpsc::Sender<FlowEvent>>,
+    lost: AtomicU64,
+}
+
+impl Events {
+    /// Subscribes to what must not be lost, from now on.
+    pub fn subscribe(&self) -> mpsc::UnboundedReceiver<Event> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.rare
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sender);
+        receiver
+    }
+
+    /// Subscribes to flows; there is one subscriber.
+    pub fn subscribe_flows(&self) -> Option<mpsc::Receiver<FlowEvent>> {
+        let (sender, receiver) = mpsc::channel(FLOWS);
+        self.flows.set(sender).ok().map(|()| receiver)
+    }
+
+    /// Flow events that were dropped because nobody took them in time.
+    pub fn lost_flows(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        let mut subscribers = self.rare.lock().unwrap_or_else(PoisonError::into_inner);
+        subscribers.retain(|subscriber| subscriber.send(event.clone()).is_ok());
+    }
+
+    /// Whether anybody wants flows; if not, they need not be recorded.
+    pub(crate) fn wants_flows(&self) -> bool {
+        self.flows.get().is_some_and(|sender| !sender.is_closed())
+    }
+
+    pub(crate) fn tell_flow(&self, event: FlowEvent) {
+        if let Some(sender) = self.flows.get()
+            && sender.try_send(event).is_err()
+        {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! A running router.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use skupper_management::document::{Document, DocumentErrors, LoadedEntity, load};
+use skupper_management::entity::{Distribution, Mode, Network, Record, Router as Settings};
+use skupper_management::{Attributes, Kind, agent};
+use skupper_routing::address::Naming;
+use skupper_routing::{RouterId, Table, Treatment};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::connection::Registry;
+use crate::context::{Context, Numbers};
+use crate::core::dispatch::Dispatch;
+use crate::core::forwarding::{Forwarding, Locals};
+use crate::core::{self, Core, CoreHandle, Treatments};
+use crate::entities::Entities;
+use crate::event::Events;
+use crate::record::RecordIds;
+use crate::tls::Profiles;
+use crate::worker::Workers;
+
+/// Characters of a router id that no router accepts: they separate ids elsewhere.
+const FORBIDDEN: [char; 2] = ['|', '$'];
+
+/// Why a router did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The document cannot be read.
+    #[error("{0}")]
+    Document(#[from] DocumentErrors),
+    /// Parts of the document cannot be applied.
+    #[error("Configuration: {0}")]
+    Configuration(String),
+    /// The router's id cannot be.
+    #[error("{0}")]
+    Id(String),
+    /// Threads could not be started.
+    #[error("Run Time: threads cannot be started: {0}")]
+    Threads(#[from] io::Error),
+}
+
+/// A router: it runs until it is dropped.
+pub struct Router {
+    context: Arc<Context>,
+    entities: Arc<Mutex<Entities>>,
+    runtime: Handle,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Router {
+    /// Starts a router by its configuration document.
+    pub fn start(document: &Document) -> Result<Self, StartError> {
+        let loaded = load(document);
+        if let Some(fault) = loaded.faults.first() {
+            return Err(StartError::Configuration(fault.to_string()));
+        }
+        let view = |kind| {
+            loaded
+                .entities
+                .iter()
+                .find(|entity: &&LoadedEntity| entity.kind == kind)
+        };
+        let settings = view(Kind::Router).map(|entity| &entity.attributes);
+        let settings = settings.cloned().unwrap_or_default();
+        let mut settings = read::<Settings>(&settings)?;
+        let network = view(Kind::Network).map(|entity| entity.attributes.clone());
+        let network = read::<Network>(&network.unwrap_or_default())?;
+        if settings.id.is_empty() {
+            settings.id = format!(
+                "{}_{}",
+                made_up(settings.mode),
+                RecordIds::new(None).router()
+            );
+        }
+        let id = identity(&settings.id)?;
+        let mut router = Router::build(id, settings, &network)?;
+        let applied = router.apply(&loaded.entities);
+        if let Err(error) = applied {
+            router.shut_down();
+            return Err(error);
+        }
+        Ok(router)
+    }
+
+    fn build(id: RouterId, settings: Settings, network: &Network) -> Result<Self, StartError> {
+        let network_id =
+            Some(network.network_id.as_str()).filter(|id| !id.is_empty() && *id != "0");
+        let default = treatment(settings.default_distribution);
+        let forwarding = Forwarding {
+            table: Arc::new(Table::empty(id.clone())),
+            locals: Locals::default(),
+            neighbours: Arc::default(),
+            treatments: Arc::new(Treatments::new(default)),
+        };
+        let dispatch = Arc::new(Dispatch {
+            naming: Naming::new(id.as_str(), network_id),
+            forwarding: ArcSwap::from_pointee(forwarding),
+            replies: Arc::default(),
+            uses: Default::default(),
+            me: id.clone(),
+        });
+        let (handle, commands) = CoreHandle::new();
+        let started = SystemTime::now();
+        let config = engine_config(id, &settings, started);
+        let instance = config.instance;
+        let core = Core::new(dispatch.clone(), config, default);
+        let workers = Workers::start(worker_count(&settings))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let runtime_handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::Builder::new()
+            .name("core".to_owned())
+            .spawn(move || {
+                runtime.spawn(core::run(core, commands));
+                // An error means that the sender was dropped, which says the same.
+                let _ = runtime.block_on(stopped);
+            })?;
+        let hostname = std::env::var("HOSTNAME").ok();
+        let context = Arc::new(Context {
+            started,
+            instance,
+            settings,
+            dispatch,
+            workers,
+            core: handle,
+            connections: Registry::default(),
+            events: Events::default(),
+            records: RecordIds::new(hostname.as_deref()),
+            profiles: Profiles::default(),
+            numbers: Numbers::default(),
+        });
+        let entities = Arc::new(Mutex::new(Entities::new(context.clone())));
+        Ok(Router {
+            context,
+            entities,
+            runtime: runtime_handle,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Makes the entities of the configuration.
+    fn apply(&mut self, loaded: &[LoadedEntity]) -> Result<(), StartError> {
+        let mut entities = self.entities();
+        entities.set_starting(true);
+        for entity in loaded {
+            let made = agent::create(entity.kind, entity.attributes.clone(), &mut *entities);
+            made.map_err(|failure| {
+                let line = entity
+                    .line
+                    .map_or_else(String::new, |line| format!("line {line}: "));
+                StartError::Configuration(format!("{line}{}: {failure}", entity.kind))
+            })?;
+        }
+        entities.set_starting(false);
+        Ok(())
+    }
+
+    /// What all parts of the router share.
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// The router's entities, to be looked at and changed.
+    pub fn entities(&self) -> MutexGuard<'_, Entities> {
+        self.entities.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entities, for an agent.
+    pub fn shared_entities(&self) -> Arc<Mutex<Entities>> {
+        self.entities.clone()
+    }
+
+    /// The runtime of everything that is not traffic: agent, telemetry, HTTP.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    fn shut_down(&mut self) {
+        self.entities().stop();
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It ends at once; that it had panicked changes nothing.
+            let _ = thread.join();
+        }
+        self.context.workers.stop();
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
+fn read<R: Record>(attributes: &Attributes) -> Result<R, StartError> {
+    R::from_attributes(attributes).map_err(|error| StartError::Configuration(error.to_string()))
+}
+
+fn made_up(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Interior => "Interior",
+        Mode::Edge => "Edge",
+        Mode::Standalone => "Standalone",
+    }
+}
+
+fn identity(id: &str) -> Result<RouterId, StartError> {
+    if id.contains(FORBIDDEN) {
+        let text = format!("Router ID \"{id}\" containes at least one illegal character (\"|$\").");
+        return Err(StartError::Id(text));
+    }
+    if let Some(character) = id.chars().find(|c| c.is_control() || c.is_whitespace()) {
+        let text = format!(
+            "Router id attribute containing character '{}' in id '{}' is disallowed.",
+            character.escape_default(),
+            id.escape_default()
+        );
+        return Err(StartError::Id(text));
+    }
+    RouterId::new(id).ok_or_else(|| {
+        StartError::Id(format!(
+            "a router id has 1 to {} octets, found {}",
+            RouterId::MAX_LEN,
+            id.len()
+        ))
+    })
+}
+
+pub(crate) fn treatment(distribution: Distribution) -> Treatment {
+    Treatment::from_distribution(distribution.as_str()).unwrap_or(Treatment::Balanced)
+}
+
+/// As many as the configuration says, but no more than there are processors: a thread without one only costs.
+fn worker_count(settings: &Settings) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    match settings.worker_threads {
+        0 => processors,
+        configured => (configured as usize).min(processors),
+    }
+}
+
+fn engine_config(
+    id: RouterId,
+    settings: &Settings,
+    started: SystemTime,
+) -> skupper_routing::Config {
+    let since = started.duration_since(SystemTime::UNIX_EPOCH);
+    let instance = since.map_or(0, |since| since.as_secs() as i64);
+    let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds.max(1)));
+    skupper_routing::Config {
+        hello_interval: seconds(settings.hello_interval_seconds),
+        hello_max_age: seconds(settings.hello_max_age_seconds),
+        ra_interval: seconds(settings.ra_interval_seconds),
+        ra_interval_flux: seconds(settings.ra_interval_flux_seconds),
+        remote_ls_max_age: seconds(settings.remote_ls_max_age_seconds),
+        unreachable_holdoff: Duration::from_secs(settings.unreachable_holdoff_seconds.into()),
+        ..skupper_routing::Config::new(id, instance)
+    }
+}

@@ -1,0 +1,163 @@
+//! A TCP connector: a destination of its service's address that opens a connection to a server for each stream.
+
+use std::io;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use skupper_management::entity::TcpConnector as Settings;
+use tokio::net::TcpStream;
+
+use super::flow::{FlowSet, serve_stream};
+use super::socket::Socket;
+use crate::context::Context;
+use crate::core::forwarding::{Destination, Sink};
+use crate::listen;
+use crate::tls::server_name;
+use crate::transit::load::Outstanding;
+use crate::transit::pipe::Consumer;
+use crate::worker;
+
+/// From how many flows under way on other destinations are preferred.
+const CAPACITY: u64 = 5;
+
+/// A TCP connector.
+pub struct TcpConnector {
+    /// Its configuration.
+    pub settings: Settings,
+    /// Identity of its telemetry record.
+    pub record: String,
+    /// Flows that began.
+    pub opened: AtomicU64,
+    /// Flows that ended.
+    pub closed: AtomicU64,
+    /// The last failure to connect; empty after a success.
+    message: Mutex<String>,
+    pub(crate) flows: FlowSet,
+    destination: u64,
+}
+
+impl TcpConnector {
+    /// Makes the connector a destination of its address.
+    pub(crate) fn start(settings: Settings, context: &Arc<Context>) -> Arc<Self> {
+        let connector = Arc::new(TcpConnector {
+            record: context.records.next(),
+            opened: AtomicU64::new(0),
+            closed: AtomicU64::new(0),
+            message: Mutex::default(),
+            flows: FlowSet::default(),
+            destination: context.numbers.link(),
+            settings,
+        });
+        let sink = ConnectorSink {
+            connector: connector.clone(),
+            // The context holds the destinations: a strong reference would be a circle.
+            context: Arc::downgrade(context),
+        };
+        let destination = Destination {
+            id: connector.destination,
+            sink: Arc::new(sink),
+            outstanding: Outstanding::default(),
+            capacity: CAPACITY,
+        };
+        let key = context.dispatch.naming.key(&connector.settings.address);
+        context.core.add_destination(key, destination, false);
+        connector
+    }
+
+    /// Withdraws the connector; its flows end too if `close_flows`.
+    pub(crate) fn stop(&self, context: &Context, close_flows: bool) {
+        let key = context.dispatch.naming.key(&self.settings.address);
+        context.core.remove_destination(key, self.destination);
+        if close_flows {
+            self.flows.close();
+        }
+    }
+
+    /// The last failure to connect; empty after a success.
+    pub fn message(&self) -> String {
+        self.message
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Notes that the server could not be reached.
+    pub(crate) fn failed(&self, error: &io::Error) {
+        let text = format!(
+            "cannot connect to {}:{}: {error}",
+            self.settings.host, self.settings.port
+        );
+        let mut message = self.message.lock().unwrap_or_else(PoisonError::into_inner);
+        if *message != text {
+            tracing::warn!(target: "TCP_ADAPTOR", "{}: {text}", self.settings.name);
+            *message = text;
+        }
+    }
+
+    /// Opens a connection to the server, with the protocol that the client negotiated.
+    pub(crate) async fn connect(
+        &self,
+        context: &Arc<Context>,
+        alpn: Option<&str>,
+    ) -> io::Result<Socket> {
+        let Settings {
+            host,
+            port,
+            ssl_profile,
+            verify_hostname,
+            ..
+        } = &self.settings;
+        let stream = connect(host, listen::service_port(port)?).await?;
+        let _ = stream.set_nodelay(true);
+        let socket = if ssl_profile.is_empty() {
+            Socket::Clear(stream)
+        } else {
+            let config = context
+                .profiles
+                .tcp_client(ssl_profile, *verify_hostname, alpn)
+                .map_err(io::Error::other)?;
+            let name = server_name(host).map_err(io::Error::other)?;
+            let handshake = tokio_rustls::TlsConnector::from(config).connect(name, stream);
+            Socket::Tls(Box::new(handshake.await?.into()))
+        };
+        self.message
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        Ok(socket)
+    }
+}
+
+/// Connects to the first address of a host that answers.
+pub(crate) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in listen::resolve(host, port).await? {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+struct ConnectorSink {
+    connector: Arc<TcpConnector>,
+    context: Weak<Context>,
+}
+
+impl Sink for ConnectorSink {
+    fn deliver(&self, stream: Consumer) {
+        let Some(context) = self.context.upgrade() else {
+            return;
+        };
+        let connector = self.connector.clone();
+        // Where the stream comes in, its socket is: nothing of the flow crosses threads.
+        let worker = worker::current().unwrap_or_else(|| context.workers.for_flow());
+        let counted = context.workers.count_flow(worker);
+        let workers = context.workers.clone();
+        workers.spawn(worker, async move {
+            serve_stream(&context, &connector, stream).await;
+            drop(counted);
+        });
+    }
+}

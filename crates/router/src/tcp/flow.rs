@@ -1,0 +1,420 @@
+//! Setting a flow up at either end, until its [pump](super::pump) can run (router protocol reference §7.3).
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context as Task, Poll};
+use std::time::{Duration, SystemTime};
+
+use bytes::{Buf, Bytes, BytesMut};
+use skupper_amqp::performative::{Condition, DeliveryState, names};
+use tokio::net::TcpStream;
+
+use super::connector::TcpConnector;
+use super::head::{MAX_HEAD, Parsed, StreamHead};
+use super::listener::TcpListener;
+use super::pump::{Ending, FlowCommand, FlowInbox, FlowOctets, Pump};
+use super::socket::Socket;
+use crate::context::Context;
+use crate::core::forwarding::Sink;
+use crate::event::{FlowEvent, FlowRecord, FlowSide};
+use crate::transit::inbox::{Bell, Inbox, Taken};
+use crate::transit::message::Message;
+use crate::transit::pipe::{Consumer, End, Producer, pipe};
+
+/// How long a client has for its TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+/// Tokens while a flow is set up.
+const OWN: u32 = 0;
+const PEER: u32 = 1;
+
+/// The flows of a listener or connector, to end them with it.
+#[derive(Default)]
+pub(crate) struct FlowSet {
+    next: AtomicU64,
+    flows: Mutex<HashMap<u64, Arc<FlowInbox>>>,
+}
+
+impl FlowSet {
+    fn enter(self: &FlowSet, inbox: &Arc<FlowInbox>) -> u64 {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.lock().insert(number, inbox.clone());
+        number
+    }
+
+    fn leave(&self, number: u64) {
+        self.lock().remove(&number);
+    }
+
+    /// Ends all flows.
+    pub(crate) fn close(&self) {
+        for inbox in self.lock().values() {
+            // A flow that has ended by itself needs no telling.
+            drop(inbox.send(FlowCommand::Close));
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<FlowInbox>>> {
+        self.flows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for FlowInbox {
+    fn deliver(&self, delivery: Consumer) {
+        // A flow that has ended gives the stream back; dropping it answers its sender.
+        drop(self.send(FlowCommand::Stream(delivery)));
+    }
+}
+
+/// Serves one client, from its first octet to its last.
+pub(crate) async fn serve_client(
+    context: &Arc<Context>,
+    listener: &Arc<TcpListener>,
+    address: &str,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    // Small requests must not wait for more.
+    let _ = stream.set_nodelay(true);
+    listener.opened.fetch_add(1, Ordering::Relaxed);
+    let inbox = Arc::new(Inbox::new());
+    let number = listener.flows.enter(&inbox);
+    let record = context.events.wants_flows().then(|| {
+        Arc::new(FlowRecord {
+            side: FlowSide::Client(listener.clone()),
+            identity: Some(context.records.next()),
+            started: SystemTime::now(),
+            address: Some(peer),
+            octets: Arc::default(),
+            trace: Vec::new(),
+            latency_us: AtomicU64::new(0),
+            end: Mutex::new(None),
+        })
+    });
+    if let Some(record) = &record {
+        context.events.tell_flow(FlowEvent::Opened(record.clone()));
+    }
+    let ending = run_client(context, listener, address, stream, inbox, record.as_ref()).await;
+    listener.flows.leave(number);
+    listener.closed.fetch_add(1, Ordering::Relaxed);
+    report(context, record, ending);
+}
+
+fn report(context: &Context, record: Option<Arc<FlowRecord>>, ending: Ending) {
+    if let Some(record) = record {
+        record.ended(match ending {
+            Ending::Done => None,
+            Ending::Socket(error) => Some(error.to_string()),
+            Ending::Refused(_) => Some("delivery-failed (destination unreachable)".to_owned()),
+            Ending::Closed => Some("Forced closed".to_owned()),
+        });
+        context.events.tell_flow(FlowEvent::Closed(record));
+    }
+}
+
+async fn run_client(
+    context: &Arc<Context>,
+    listener: &Arc<TcpListener>,
+    address: &str,
+    stream: TcpStream,
+    inbox: Arc<FlowInbox>,
+    record: Option<&Arc<FlowRecord>>,
+) -> Ending {
+    let mut alpn = None;
+    let socket = if listener.settings.ssl_profile.is_empty() {
+        Socket::Clear(stream)
+    } else {
+        match accept_tls(context, listener, stream).await {
+            Ok((socket, protocol)) => {
+                alpn = protocol;
+                socket
+            }
+            Err(error) => {
+                tracing::warn!(target: "TCP_ADAPTOR", "{}: TLS with a client failed: {error}", listener.settings.name);
+                return Ending::Socket(error);
+            }
+        }
+    };
+    let replies = &context.dispatch.replies;
+    let reply = replies.bind(inbox.clone() as Arc<dyn Sink>);
+    let head = StreamHead {
+        to: address.to_owned(),
+        reply_to: Some(context.dispatch.reply_address(reply.name())),
+        correlation_id: record.and_then(|record| record.identity.clone()),
+        alpn,
+    };
+    let (producer, consumer) = pipe(Message::tcp_stream());
+    producer.push(head.encode());
+    producer.bind(inbox.clone() as Arc<dyn Bell>, OWN);
+    let key = context.dispatch.naming.key(address);
+    if let Err((_, consumer)) = context.dispatch.send(&key, &producer, consumer) {
+        drop(consumer);
+        return Ending::Refused(DeliveryState::Released);
+    }
+    let answer = match await_stream(&inbox, &producer).await {
+        Ok(answer) => answer,
+        Err(ending) => {
+            producer.complete(true);
+            return ending;
+        }
+    };
+    let mut arrival = HeadReader::new(answer, inbox.clone());
+    let (consumer, rest) = match arrival.read().await {
+        HeadOutcome::Head(_, consumer, rest) => (consumer, rest),
+        // The other end sends something that is no stream.
+        HeadOutcome::Wrong(consumer) | HeadOutcome::Malformed(consumer) => {
+            consumer.settle(rejected());
+            producer.complete(true);
+            return Ending::Refused(rejected());
+        }
+        HeadOutcome::Lost | HeadOutcome::Closed => {
+            producer.complete(true);
+            return Ending::Refused(DeliveryState::Released);
+        }
+    };
+    // Nobody can send a second stream once the name is gone.
+    drop(reply);
+    let octets = record.map_or_else(Arc::default, |record| record.octets.clone());
+    Pump::new(socket, inbox, octets, producer, consumer, rest)
+        .run()
+        .await
+}
+
+fn rejected() -> DeliveryState {
+    DeliveryState::rejected(Condition::new(
+        names::DECODE_ERROR,
+        "invalid message format: not a TCP stream",
+    ))
+}
+
+async fn accept_tls(
+    context: &Arc<Context>,
+    listener: &Arc<TcpListener>,
+    stream: TcpStream,
+) -> io::Result<(Socket, Option<String>)> {
+    let settings = &listener.settings;
+    let config = context
+        .profiles
+        .tcp_server(&settings.ssl_profile, settings.authenticate_peer)
+        .map_err(io::Error::other)?;
+    let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
+    let stream = tokio::time::timeout(HANDSHAKE, handshake).await??;
+    let protocol = stream.get_ref().1.alpn_protocol();
+    let protocol = protocol.map(|protocol| String::from_utf8_lossy(protocol).into_owned());
+    Ok((Socket::Tls(Box::new(stream.into())), protocol))
+}
+
+/// Waits for the opposite stream, or for the news that there will be none.
+async fn await_stream(inbox: &Arc<FlowInbox>, producer: &Producer) -> Result<Consumer, Ending> {
+    let mut taken = Taken::default();
+    std::future::poll_fn(|cx| {
+        loop {
+            inbox.take(&mut taken, cx);
+            if taken.is_empty() {
+                return Poll::Pending;
+            }
+            if !taken.ready.is_empty() {
+                taken.ready.clear();
+                let update = producer.take_update();
+                match update.state {
+                    Some(DeliveryState::Accepted | DeliveryState::Received { .. }) | None => {}
+                    Some(state) => return Poll::Ready(Err(Ending::Refused(state))),
+                }
+            }
+            for command in taken.commands.drain(..) {
+                return Poll::Ready(match command {
+                    FlowCommand::Stream(consumer) => Ok(consumer),
+                    FlowCommand::Close => Err(Ending::Closed),
+                });
+            }
+        }
+    })
+    .await
+}
+
+/// Reads the head of a stream that came.
+struct HeadReader {
+    consumer: Option<Consumer>,
+    inbox: Arc<FlowInbox>,
+    taken: Taken<FlowCommand>,
+    chunks: VecDeque<Bytes>,
+}
+
+enum HeadOutcome {
+    /// The head, the stream, and the octets of the stream that came with the head.
+    Head(StreamHead, Consumer, VecDeque<Bytes>),
+    /// Another kind of message.
+    Wrong(Consumer),
+    /// No message.
+    Malformed(Consumer),
+    /// The stream ended before its head did.
+    Lost,
+    /// The listener or connector was deleted.
+    Closed,
+}
+
+impl HeadReader {
+    fn new(consumer: Consumer, inbox: Arc<FlowInbox>) -> Self {
+        consumer.bind(inbox.clone() as Arc<dyn Bell>, PEER);
+        HeadReader {
+            consumer: Some(consumer),
+            inbox,
+            taken: Taken::default(),
+            chunks: VecDeque::new(),
+        }
+    }
+
+    async fn read(&mut self) -> HeadOutcome {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&mut self, cx: &mut Task<'_>) -> Poll<HeadOutcome> {
+        loop {
+            let Some(consumer) = self.consumer.take() else {
+                return Poll::Ready(HeadOutcome::Lost);
+            };
+            let chunks = &mut self.chunks;
+            let arrival = consumer.take(|chunk| chunks.push_back(chunk));
+            match self.parse() {
+                Parsed::Head { head, length } => {
+                    super::pump::consume(&mut self.chunks, length);
+                    consumer.release(length);
+                    let rest = std::mem::take(&mut self.chunks);
+                    return Poll::Ready(HeadOutcome::Head(head, consumer, rest));
+                }
+                Parsed::WrongEncapsulation => return Poll::Ready(HeadOutcome::Wrong(consumer)),
+                Parsed::Malformed(_) => return Poll::Ready(HeadOutcome::Malformed(consumer)),
+                Parsed::Incomplete => match arrival.end {
+                    Some(End::Complete) => return Poll::Ready(HeadOutcome::Malformed(consumer)),
+                    Some(End::Aborted) => return Poll::Ready(HeadOutcome::Lost),
+                    None => self.consumer = Some(consumer),
+                },
+            }
+            self.inbox.take(&mut self.taken, cx);
+            if self.taken.is_empty() {
+                return Poll::Pending;
+            }
+            self.taken.ready.clear();
+            for command in self.taken.commands.drain(..) {
+                if matches!(command, FlowCommand::Close) {
+                    return Poll::Ready(HeadOutcome::Closed);
+                }
+            }
+        }
+    }
+
+    fn parse(&mut self) -> Parsed {
+        if self.chunks.len() > 1 {
+            // A head in several slices is rare: put together what may belong to it.
+            let mut whole = BytesMut::new();
+            let mut rest = VecDeque::new();
+            for chunk in self.chunks.drain(..) {
+                if whole.len() < MAX_HEAD {
+                    whole.extend_from_slice(chunk.chunk());
+                } else {
+                    rest.push_back(chunk);
+                }
+            }
+            rest.push_front(whole.freeze());
+            self.chunks = rest;
+        }
+        self.chunks
+            .front()
+            .map_or(Parsed::Incomplete, |chunk| StreamHead::parse(chunk))
+    }
+}
+
+/// Serves a client's stream at the router that has the server.
+pub(crate) async fn serve_stream(
+    context: &Arc<Context>,
+    connector: &Arc<TcpConnector>,
+    stream: Consumer,
+) {
+    let inbox = Arc::new(Inbox::new());
+    let number = connector.flows.enter(&inbox);
+    connector.opened.fetch_add(1, Ordering::Relaxed);
+    run_server(context, connector, stream, inbox).await;
+    connector.flows.leave(number);
+    connector.closed.fetch_add(1, Ordering::Relaxed);
+}
+
+async fn run_server(
+    context: &Arc<Context>,
+    connector: &Arc<TcpConnector>,
+    stream: Consumer,
+    inbox: Arc<FlowInbox>,
+) {
+    let trace = stream.message().annotations.trace.clone();
+    let (head, consumer, rest) = match HeadReader::new(stream, inbox.clone()).read().await {
+        HeadOutcome::Head(head, consumer, rest) => (head, consumer, rest),
+        HeadOutcome::Wrong(consumer) => {
+            tracing::error!(
+                target: "TCP_ADAPTOR",
+                "{}: Misconfigured TCP adaptor (wrong encapsulation)", connector.settings.name
+            );
+            return consumer.settle(DeliveryState::Released);
+        }
+        HeadOutcome::Malformed(consumer) => return consumer.settle(rejected()),
+        HeadOutcome::Lost | HeadOutcome::Closed => return,
+    };
+    let Some(reply_to) = head.reply_to else {
+        return consumer.settle(rejected());
+    };
+    let socket = match connector.connect(context, head.alpn.as_deref()).await {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::debug!(
+                target: "TCP_ADAPTOR",
+                "{}: cannot connect to {}:{}: {error}",
+                connector.settings.name, connector.settings.host, connector.settings.port
+            );
+            connector.failed(&error);
+            return consumer.settle(DeliveryState::failed());
+        }
+    };
+    let record = context.events.wants_flows().then(|| {
+        Arc::new(FlowRecord {
+            side: FlowSide::Server(connector.clone()),
+            identity: head.correlation_id.clone(),
+            started: SystemTime::now(),
+            address: socket.tcp().local_addr().ok(),
+            octets: Arc::default(),
+            trace,
+            latency_us: AtomicU64::new(0),
+            end: Mutex::new(None),
+        })
+    });
+    if let Some(record) = &record {
+        context.events.tell_flow(FlowEvent::Opened(record.clone()));
+    }
+    let (producer, answer) = pipe(Message::tcp_stream());
+    let reply = StreamHead {
+        to: reply_to,
+        ..StreamHead::default()
+    };
+    producer.push(reply.encode());
+    let key = context.dispatch.naming.key(&reply.to);
+    let ending = match context.dispatch.send(&key, &producer, answer) {
+        Ok(()) => {
+            let octets: Arc<FlowOctets> = record
+                .as_ref()
+                .map_or_else(Arc::default, |record| record.octets.clone());
+            Pump::new(socket, inbox, octets, producer, consumer, rest)
+                .run()
+                .await
+        }
+        Err(_) => {
+            producer.complete(true);
+            consumer.settle(DeliveryState::failed());
+            Ending::Refused(DeliveryState::Released)
+        }
+    };
+    report(context, record, ending);
+}

@@ -1,0 +1,309 @@
+//! A TCP listener: its port is open exactly while its address has a destination.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use rand::RngExt;
+use skupper_management::entity::{MultiAddressStrategy, TcpListener as Settings};
+use tokio::net::{TcpListener as Socket, TcpStream};
+use tokio::sync::Notify;
+
+use super::flow::{FlowSet, serve_client};
+use super::watch::Watch;
+use crate::context::Context;
+use crate::listen;
+use crate::stop::Stop;
+
+/// How long a port that could not be opened is left alone.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long accepting rests when the process has no descriptors left.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// Whether a listener's port is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperStatus {
+    /// Clients may connect.
+    Up,
+    /// Nobody could serve them.
+    Down,
+}
+
+/// One address of a listener.
+struct Target {
+    address: String,
+    /// Name of the `listenerAddress` entity, if it is from one.
+    name: Option<String>,
+    value: i64,
+    watch: Arc<Watch>,
+    opened: AtomicU64,
+}
+
+/// A TCP listener.
+pub struct TcpListener {
+    /// Its configuration.
+    pub settings: Settings,
+    /// Identity of its telemetry record.
+    pub record: String,
+    /// Flows that began.
+    pub opened: AtomicU64,
+    /// Flows that ended.
+    pub closed: AtomicU64,
+    up: AtomicBool,
+    bound: Mutex<Option<SocketAddr>>,
+    message: Mutex<String>,
+    targets: RwLock<Vec<Arc<Target>>>,
+    changed: Arc<Notify>,
+    pub(crate) flows: FlowSet,
+    stop: Stop,
+}
+
+impl TcpListener {
+    /// Starts the listener on a worker.
+    pub(crate) fn start(settings: Settings, context: &Arc<Context>) -> Arc<Self> {
+        let listener = Arc::new(TcpListener {
+            record: context.records.next(),
+            opened: AtomicU64::new(0),
+            closed: AtomicU64::new(0),
+            up: AtomicBool::new(false),
+            bound: Mutex::new(None),
+            message: Mutex::new(String::new()),
+            targets: RwLock::default(),
+            changed: Arc::new(Notify::new()),
+            flows: FlowSet::default(),
+            stop: Stop::new(),
+            settings,
+        });
+        if !listener.settings.address.is_empty() {
+            let address = listener.settings.address.clone();
+            listener.add_target(None, address, 0, context);
+        }
+        let worker = context.workers.in_turn();
+        context
+            .workers
+            .spawn(worker, listener.clone().run(context.clone()));
+        listener
+    }
+
+    /// Adds one of several addresses; `name` is that of its entity.
+    pub(crate) fn add_target(
+        &self,
+        name: Option<String>,
+        address: String,
+        value: i64,
+        context: &Arc<Context>,
+    ) {
+        let changed = self.changed.clone();
+        let key = context.dispatch.naming.key(&address);
+        let watch = Watch::new(key, move |_| changed.notify_one());
+        context.core.watch(watch.clone());
+        let target = Target {
+            address,
+            name,
+            value,
+            watch,
+            opened: AtomicU64::new(0),
+        };
+        self.write_targets().push(Arc::new(target));
+        self.changed.notify_one();
+    }
+
+    /// Removes the address of an entity.
+    pub(crate) fn remove_target(&self, name: &str) {
+        self.write_targets()
+            .retain(|target| target.name.as_deref() != Some(name));
+        self.changed.notify_one();
+    }
+
+    /// Whether addresses from `listenerAddress` entities are left.
+    pub(crate) fn has_targets(&self) -> bool {
+        self.read_targets()
+            .iter()
+            .any(|target| target.name.is_some())
+    }
+
+    /// Flows that began to the address of an entity.
+    pub fn target_opened(&self, name: &str) -> u64 {
+        let targets = self.read_targets();
+        let target = targets
+            .iter()
+            .find(|target| target.name.as_deref() == Some(name));
+        target.map_or(0, |target| target.opened.load(Ordering::Relaxed))
+    }
+
+    /// Ends the listener; its flows too if `close_flows`.
+    pub(crate) fn stop(&self, close_flows: bool) {
+        self.stop.stop();
+        if close_flows {
+            self.flows.close();
+        }
+    }
+
+    /// Whether the port is open.
+    pub fn oper_status(&self) -> OperStatus {
+        if self.up.load(Ordering::Acquire) {
+            OperStatus::Up
+        } else {
+            OperStatus::Down
+        }
+    }
+
+    /// The address that is listened on, while the port is open.
+    pub fn bound(&self) -> Option<SocketAddr> {
+        *self.bound.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the port cannot be opened; empty if that is not so.
+    pub fn message(&self) -> String {
+        self.message
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn read_targets(&self) -> std::sync::RwLockReadGuard<'_, Vec<Arc<Target>>> {
+        self.targets.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_targets(&self) -> std::sync::RwLockWriteGuard<'_, Vec<Arc<Target>>> {
+        self.targets.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_reachable(&self) -> bool {
+        self.read_targets()
+            .iter()
+            .any(|target| target.watch.is_reachable())
+    }
+
+    /// The address for the next client.
+    fn choose(&self) -> Option<Arc<Target>> {
+        let targets = self.read_targets();
+        let reachable = || targets.iter().filter(|target| target.watch.is_reachable());
+        let chosen = match self.settings.strategy {
+            MultiAddressStrategy::Weighted => {
+                let total: i64 = reachable().map(|target| target.value.max(0)).sum();
+                let mut draw = if total > 0 {
+                    rand::rng().random_range(0..total)
+                } else {
+                    0
+                };
+                reachable().find(|target| {
+                    draw -= target.value.max(0);
+                    draw < 0
+                })
+            }
+            _ => reachable().max_by_key(|target| target.value),
+        };
+        chosen
+            .or_else(|| targets.iter().max_by_key(|target| target.value))
+            .cloned()
+    }
+
+    async fn run(self: Arc<Self>, context: Arc<Context>) {
+        // After the first time an ephemeral port is a fixed one: clients have been told of it.
+        let mut port: Option<u16> = None;
+        while !self.stop.is_stopped() {
+            if !self.is_reachable() {
+                tokio::select! {
+                    () = self.changed.notified() => {}
+                    () = self.stop.stopped() => return,
+                }
+                continue;
+            }
+            let backlog = self.settings.backlog;
+            let bound = listen::bind(&self.settings.host, &self.settings.port, port, backlog);
+            match bound.and_then(Socket::from_std) {
+                Ok(socket) => {
+                    let bound = socket.local_addr().ok();
+                    port = bound.map(|address| address.port());
+                    self.set(bound, String::new());
+                    self.accept(&socket, &context).await;
+                    self.set(None, String::new());
+                }
+                Err(error) => {
+                    let text = format!(
+                        "cannot listen on {}:{}: {error}",
+                        self.settings.host, self.settings.port
+                    );
+                    if self.message() != text {
+                        tracing::error!(target: "TCP_ADAPTOR", "{} ({})", text, self.settings.name);
+                    }
+                    self.set(None, text);
+                    tokio::select! {
+                        () = tokio::time::sleep(RETRY) => {}
+                        () = self.stop.stopped() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    fn set(&self, bound: Option<SocketAddr>, message: String) {
+        *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = bound;
+        *self.message.lock().unwrap_or_else(PoisonError::into_inner) = message;
+        self.up.store(bound.is_some(), Ordering::Release);
+    }
+
+    /// Accepts clients until the address has no destination or the listener ends.
+    async fn accept(self: &Arc<Self>, socket: &Socket, context: &Arc<Context>) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.stopped() => return,
+                () = self.changed.notified() => {
+                    if !self.is_reachable() {
+                        return;
+                    }
+                }
+                accepted = socket.accept() => match accepted {
+                    Ok((stream, peer)) => self.begin(stream, peer, context),
+                    Err(error) => {
+                        if is_exhausted(&error) {
+                            tracing::error!(target: "TCP_ADAPTOR", "cannot accept on {}: {error}", self.settings.name);
+                            tokio::time::sleep(EXHAUSTED).await;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    fn begin(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, context: &Arc<Context>) {
+        let Some(target) = self.choose() else { return };
+        target.opened.fetch_add(1, Ordering::Relaxed);
+        let worker = context.workers.for_flow();
+        let counted = context.workers.count_flow(worker);
+        let (listener, context) = (self.clone(), context.clone());
+        if Some(worker) == crate::worker::current() {
+            tokio::spawn(async move {
+                serve_client(&context, &listener, &target.address, stream, peer).await;
+                drop(counted);
+            });
+            return;
+        }
+        // The socket moves to another thread's reactor.
+        let Ok(stream) = stream.into_std() else {
+            return;
+        };
+        let workers = context.workers.clone();
+        workers.spawn(worker, async move {
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                serve_client(&context, &listener, &target.address, stream, peer).await;
+            }
+            drop(counted);
+        });
+    }
+}
+
+fn is_exhausted(error: &io::Error) -> bool {
+    // The rest concerns one client that is gone already.
+    !matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::WouldBlock
+    )
+}

@@ -1,0 +1,16 @@
+//! TCP listeners and connectors: services reached through the network (router protocol reference §7).
+//!
+//! One TCP connection is two streaming deliveries, one each way. The *client's* stream leaves the router that has the listener
+//! for the service's address; the *server's* stream comes back to an address made up for this one flow.
+
+mod connector;
+mod flow;
+mod head;
+mod listener;
+pub(crate) mod pump;
+mod socket;
+mod watch;
+
+pub use connector::TcpConnector;
+pub use listener::{OperStatus, TcpListener};
+pub(crate) use watch::{Watch, WatchSet};

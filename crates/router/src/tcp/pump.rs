@@ -1,0 +1,356 @@
+//! The two directions of one TCP connection, once both streams exist.
+//!
+//! *Outward* are the octets that the socket gives and a delivery carries away; *inward* those that the other end's
+//! delivery brings and the socket takes. Each direction ends by itself (half-close), is held back by whoever takes its
+//! octets, and is never ahead of the other end by more than the window (router protocol reference §7.5, §7.6).
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use skupper_amqp::performative::DeliveryState;
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use super::socket::Socket;
+use crate::transit::block;
+use crate::transit::inbox::{Bell, Inbox, Taken};
+use crate::transit::pipe::{Consumer, End, HIGH_WATER, Producer};
+
+/// Octets after which a receiver acknowledges (§7.5): 8 slots of 16 buffers of 4072 octets.
+pub(crate) const ACKNOWLEDGE_EVERY: u64 = 4072 * 16 * 8;
+/// Octets that a sender may be ahead of the last acknowledgement.
+pub(crate) const WINDOW: u64 = 2 * ACKNOWLEDGE_EVERY;
+
+/// Reads or writes in one turn before other tasks of the thread get theirs.
+const TURNS: usize = 8;
+/// Slices handed to one write.
+const SLICES: usize = 64;
+
+/// Token of the outward pipe in the flow's inbox.
+const OUTWARD: u32 = 0;
+/// Token of the inward pipe in the flow's inbox.
+const INWARD: u32 = 1;
+
+/// What is said to a flow from elsewhere.
+pub(crate) enum FlowCommand {
+    /// The other end's stream has arrived.
+    Stream(Consumer),
+    /// The listener or connector was deleted.
+    Close,
+}
+
+/// The inbox of a flow.
+pub(crate) type FlowInbox = Inbox<FlowCommand>;
+
+/// Octets of one flow so far, readable while it runs.
+#[derive(Debug, Default)]
+pub struct FlowOctets {
+    /// Read from the socket.
+    pub outward: AtomicU64,
+    /// Written to the socket.
+    pub inward: AtomicU64,
+}
+
+/// Why a flow ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// Both directions came to their end.
+    Done,
+    /// The socket failed.
+    Socket(io::Error),
+    /// The other end or the network gave this end's stream back.
+    Refused(DeliveryState),
+    /// The listener or connector was deleted.
+    Closed,
+}
+
+/// One established flow.
+pub(crate) struct Pump {
+    socket: Socket,
+    inbox: Arc<FlowInbox>,
+    taken: Taken<FlowCommand>,
+    octets: Arc<FlowOctets>,
+    outward: Outward,
+    inward: Inward,
+}
+
+struct Outward {
+    producer: Producer,
+    sent: u64,
+    acknowledged: u64,
+    /// The window is off: the peer settled or ended.
+    unlimited: bool,
+    /// The producer said to wait.
+    held: bool,
+    done: bool,
+}
+
+struct Inward {
+    /// Gone once settled.
+    consumer: Option<Consumer>,
+    pending: VecDeque<Bytes>,
+    written: u64,
+    acknowledged: u64,
+    end: Option<End>,
+    done: bool,
+}
+
+impl Pump {
+    /// `pending` are octets of `consumer` that were taken with the stream's head and belong to the body.
+    pub(crate) fn new(
+        socket: Socket,
+        inbox: Arc<FlowInbox>,
+        octets: Arc<FlowOctets>,
+        producer: Producer,
+        consumer: Consumer,
+        pending: VecDeque<Bytes>,
+    ) -> Self {
+        producer.bind(inbox.clone() as Arc<dyn Bell>, OUTWARD);
+        consumer.bind(inbox.clone() as Arc<dyn Bell>, INWARD);
+        // Whatever came before the binding (the end of the stream, too) is looked for at once.
+        inbox.ring(OUTWARD);
+        inbox.ring(INWARD);
+        Pump {
+            socket,
+            inbox,
+            taken: Taken::default(),
+            octets,
+            outward: Outward {
+                producer,
+                sent: 0,
+                acknowledged: 0,
+                unlimited: false,
+                held: false,
+                done: false,
+            },
+            inward: Inward {
+                consumer: Some(consumer),
+                pending,
+                written: 0,
+                acknowledged: 0,
+                end: None,
+                done: false,
+            },
+        }
+    }
+
+    /// Runs the flow to its end and tells the network how it ended.
+    pub(crate) async fn run(mut self) -> Ending {
+        let ending = std::future::poll_fn(|cx| self.poll(cx)).await;
+        self.inbox.close();
+        if !matches!(ending, Ending::Done) {
+            self.outward.producer.complete(true);
+            if let Some(consumer) = self.inward.consumer.take() {
+                consumer.settle(DeliveryState::failed());
+            }
+        }
+        ending
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        for _ in 0..TURNS {
+            self.inbox.take(&mut self.taken, cx);
+            let mut moved = !self.taken.is_empty();
+            for command in self.taken.commands.drain(..) {
+                match command {
+                    FlowCommand::Close => return Poll::Ready(Ending::Closed),
+                    // The other end has one stream; a second one is given back by dropping it.
+                    FlowCommand::Stream(extra) => drop(extra),
+                }
+            }
+            let mut ready = std::mem::take(&mut self.taken.ready);
+            for token in ready.drain(..) {
+                match token {
+                    OUTWARD => {
+                        if let Some(state) = self.outward.hear() {
+                            return Poll::Ready(Ending::Refused(state));
+                        }
+                    }
+                    _ => self.inward.hear(),
+                }
+            }
+            self.taken.ready = ready;
+            match self.inward.write(&mut self.socket, &self.octets, cx) {
+                Ok(wrote) => moved |= wrote,
+                Err(error) => return Poll::Ready(Ending::Socket(error)),
+            }
+            match self
+                .outward
+                .read(&mut self.socket, &self.octets, self.inward.done, cx)
+            {
+                Ok(read) => moved |= read,
+                Err(error) => return Poll::Ready(Ending::Socket(error)),
+            }
+            if self.outward.done && self.inward.done {
+                return Poll::Ready(Ending::Done);
+            }
+            if !moved {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Outward {
+    /// Looks at what came back; the state, if it means that nobody takes the stream.
+    fn hear(&mut self) -> Option<DeliveryState> {
+        self.held = false;
+        let update = self.producer.take_update();
+        self.unlimited |= update.settled;
+        match update.state {
+            Some(DeliveryState::Received { section_offset, .. }) => {
+                self.acknowledged = self.acknowledged.max(section_offset);
+                None
+            }
+            Some(DeliveryState::Accepted) => {
+                self.unlimited = true;
+                None
+            }
+            other => other,
+        }
+    }
+
+    fn may_read(&mut self) -> bool {
+        if self.done || self.held {
+            return false;
+        }
+        if !self.unlimited && self.sent - self.acknowledged.min(self.sent) >= WINDOW {
+            return false;
+        }
+        self.held = self.producer.must_wait(HIGH_WATER);
+        !self.held
+    }
+
+    fn read(
+        &mut self,
+        socket: &mut Socket,
+        octets: &FlowOctets,
+        inward_done: bool,
+        cx: &mut Context<'_>,
+    ) -> io::Result<bool> {
+        if !self.may_read() {
+            return Ok(false);
+        }
+        let read = block::with_block(|block| match pin!(socket.read_buf(block)).poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(block::take_all(block))),
+        });
+        match read {
+            Poll::Pending => Ok(false),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Ready(Ok(chunk)) if chunk.is_empty() => {
+                // Nobody needs to acknowledge a direction whose opposite is over already.
+                self.producer.complete(inward_done);
+                self.done = true;
+                Ok(true)
+            }
+            Poll::Ready(Ok(chunk)) => {
+                self.sent += chunk.len() as u64;
+                octets.outward.store(self.sent, Ordering::Relaxed);
+                self.producer.push(chunk);
+                Ok(true)
+            }
+        }
+    }
+}
+
+impl Inward {
+    fn hear(&mut self) {
+        if let Some(consumer) = &self.consumer {
+            let pending = &mut self.pending;
+            let arrival = consumer.take(|chunk| pending.push_back(chunk));
+            self.end = arrival.end;
+        }
+    }
+
+    fn write(
+        &mut self,
+        socket: &mut Socket,
+        octets: &FlowOctets,
+        cx: &mut Context<'_>,
+    ) -> io::Result<bool> {
+        let mut moved = false;
+        let mut written = 0;
+        while !self.pending.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let mut count = 0;
+            for (slice, chunk) in slices.iter_mut().zip(&self.pending) {
+                *slice = IoSlice::new(chunk);
+                count += 1;
+            }
+            match Pin::new(&mut *socket).poll_write_vectored(cx, &slices[..count])? {
+                Poll::Pending => break,
+                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(n) => {
+                    consume(&mut self.pending, n);
+                    written += n;
+                    moved = true;
+                }
+            }
+        }
+        if written > 0 {
+            self.written += written as u64;
+            octets.inward.store(self.written, Ordering::Relaxed);
+            self.acknowledge(written);
+        }
+        // A TLS layer may hold octets back until it is flushed; for a clear socket this is nothing.
+        if moved || (self.end.is_some() && !self.done) {
+            let flushed = Pin::new(&mut *socket).poll_flush(cx)?.is_ready();
+            if flushed && self.pending.is_empty() && self.end.is_some() && !self.done {
+                moved |= self.close(socket, cx)?;
+            }
+        }
+        Ok(moved)
+    }
+
+    fn acknowledge(&mut self, written: usize) {
+        let Some(consumer) = &self.consumer else {
+            return;
+        };
+        consumer.release(written);
+        if self.written - self.acknowledged >= ACKNOWLEDGE_EVERY {
+            self.acknowledged = self.written;
+            let state = DeliveryState::Received {
+                section_number: 0,
+                section_offset: self.written,
+            };
+            consumer.update(Some(state), false);
+        }
+    }
+
+    /// Everything is written: closes the write side and accepts the stream.
+    fn close(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> io::Result<bool> {
+        match Pin::new(socket).poll_shutdown(cx) {
+            Poll::Pending => return Ok(false),
+            // The peer may be gone already: for this direction it makes no difference.
+            Poll::Ready(Err(error)) if error.kind() != io::ErrorKind::NotConnected => {
+                return Err(error);
+            }
+            Poll::Ready(_) => {}
+        }
+        self.done = true;
+        if let Some(consumer) = self.consumer.take() {
+            consumer.settle(DeliveryState::Accepted);
+        }
+        Ok(true)
+    }
+}
+
+/// Drops the first `octets` of a queue of slices.
+pub(crate) fn consume(queue: &mut VecDeque<Bytes>, mut octets: usize) {
+    while let Some(front) = queue.front_mut() {
+        if octets < front.len() {
+            front.advance(octets);
+            return;
+        }
+        octets -= front.len();
+        queue.pop_front();
+    }
+}

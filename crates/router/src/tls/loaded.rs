@@ -1,0 +1,359 @@
+//! One revision of a credential, as loaded.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, fs};
+
+use jiff::Timestamp;
+use rustls::time_provider::DefaultTimeProvider;
+use rustls::{ClientConfig, ServerConfig};
+use skupper_management::entity::{PasswordSource, SslProfile};
+use skupper_pki::judge::Severity;
+use skupper_pki::tls::{ClientOptions, Identity, ServerOptions, TlsError, Versions};
+use skupper_pki::tls::{client_config, server_config};
+use skupper_pki::{Credential, Expectation, Finding, Role, TrustBundle, judge};
+
+/// ALPN protocols offered to clients of TCP listeners.
+const TCP_ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
+/// Configurations kept of one revision. Only the protocols that clients negotiate make them many.
+const MOST_CONFIGURATIONS: usize = 64;
+
+/// A revision of a credential that can be used. What does not *fit* (dates, issuer, usage) can be used: peers will say.
+pub struct Loaded {
+    /// Its revision.
+    pub ordinal: u64,
+    /// When it was loaded.
+    pub at: Timestamp,
+    /// What is presented to peers.
+    pub identity: Option<Identity>,
+    /// Whom peers' certificates are judged by.
+    pub trusted: Option<TrustBundle>,
+    profile: String,
+    versions: Versions,
+    servers: Mutex<HashMap<ServerUse, Arc<ServerConfig>>>,
+    clients: Mutex<HashMap<ClientUse, Arc<ClientConfig>>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct ServerUse {
+    demand_certificate: bool,
+    alpn: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct ClientUse {
+    verify_name: bool,
+    alpn: Option<String>,
+}
+
+/// Why a credential cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LoadError {
+    /// No profile of that name.
+    #[error("sslProfile '{0}' not found: create it, or correct the name")]
+    NoProfile(String),
+    /// A file cannot be read.
+    #[error("sslProfile '{profile}': {attribute} '{path}' cannot be read: {error}")]
+    File {
+        /// The profile.
+        profile: String,
+        /// The attribute that names the file.
+        attribute: &'static str,
+        /// The file.
+        path: String,
+        /// Why not.
+        error: String,
+    },
+    /// What is in the files cannot be used.
+    #[error("sslProfile '{profile}': {error}")]
+    Content {
+        /// The profile.
+        profile: String,
+        /// Why not.
+        error: TlsError,
+    },
+    /// The trust bundle cannot be used.
+    #[error("sslProfile '{profile}': {error}")]
+    Bundle {
+        /// The profile.
+        profile: String,
+        /// Why not.
+        error: skupper_pki::verify::BundleError,
+    },
+    /// A file that the use needs is not configured.
+    #[error("{user} requires {what} (sslProfile: {profile}): set {attribute}")]
+    Missing {
+        /// The profile.
+        profile: String,
+        /// Listener or Connector.
+        user: &'static str,
+        /// What it requires.
+        what: &'static str,
+        /// The attribute.
+        attribute: &'static str,
+    },
+    /// A protocol version that is not known.
+    #[error("sslProfile '{profile}': protocols '{found}': expected TLSv1.2, TLSv1.3 or both")]
+    Protocols {
+        /// The profile.
+        profile: String,
+        /// The attribute.
+        found: String,
+    },
+    /// Keys with passwords are not read.
+    #[error(
+        "sslProfile '{0}': the private key has a password: store the key without one, the Secret protects it"
+    )]
+    Password(String),
+}
+
+impl LoadError {
+    /// The TLS library does not take what is loaded.
+    pub(crate) fn library(profile: &str, error: &rustls::Error) -> Self {
+        let error = TlsError::Library(error.to_string());
+        LoadError::Content {
+            profile: profile.to_owned(),
+            error,
+        }
+    }
+
+    /// What was found, where the content was judged.
+    pub fn findings(&self) -> &[Finding] {
+        match self {
+            LoadError::Content {
+                error: TlsError::Unloadable { findings },
+                ..
+            } => findings,
+            LoadError::Bundle { error, .. } => &error.findings,
+            _ => &[],
+        }
+    }
+}
+
+/// The bytes of a profile's files; a file that is not configured is empty.
+pub(crate) fn read_files(settings: &SslProfile) -> Result<Credential, LoadError> {
+    let read = |attribute, path: &str| {
+        if path.is_empty() {
+            return Ok(Vec::new());
+        }
+        fs::read(path).map_err(|error| LoadError::File {
+            profile: settings.name.clone(),
+            attribute,
+            path: path.to_owned(),
+            error: error.to_string(),
+        })
+    };
+    let tls_crt = read("certFile", &settings.cert_file)?;
+    // Some put the key into the certificate's file.
+    let key_file = match settings.private_key_file.as_str() {
+        "" => &settings.cert_file,
+        file => file,
+    };
+    Ok(Credential {
+        tls_crt,
+        tls_key: read("privateKeyFile", key_file)?,
+        ca_crt: read("caCertFile", &settings.ca_cert_file)?,
+    })
+}
+
+impl Loaded {
+    /// Loads the files of a profile.
+    pub(crate) fn load(settings: &SslProfile) -> Result<Self, LoadError> {
+        let profile = settings.name.clone();
+        if settings
+            .key_password()
+            .is_some_and(|source| source != PasswordSource::Literal(String::new()))
+        {
+            return Err(LoadError::Password(profile));
+        }
+        let credential = read_files(settings)?;
+        let identity = match settings.cert_file.is_empty() {
+            true => None,
+            false => Some(
+                Identity::load(&credential).map_err(|error| LoadError::Content {
+                    profile: profile.clone(),
+                    error,
+                })?,
+            ),
+        };
+        let trusted = match settings.ca_cert_file.is_empty() {
+            true => None,
+            false => {
+                let bundle = TrustBundle::from_pem(&credential.ca_crt).map_err(|error| {
+                    LoadError::Bundle {
+                        profile: profile.clone(),
+                        error,
+                    }
+                })?;
+                Some(bundle.named(format!("ca.crt of sslProfile {profile}")))
+            }
+        };
+        Ok(Loaded {
+            ordinal: settings.ordinal,
+            at: Timestamp::now(),
+            identity,
+            trusted,
+            versions: versions(&profile, &settings.protocols)?,
+            profile,
+            servers: Mutex::default(),
+            clients: Mutex::default(),
+        })
+    }
+
+    /// For an AMQP listener; `demand_certificate` asks clients for theirs.
+    pub(crate) fn amqp_server(
+        &self,
+        demand_certificate: bool,
+    ) -> Result<Arc<ServerConfig>, LoadError> {
+        self.server(ServerUse {
+            demand_certificate,
+            alpn: false,
+        })
+    }
+
+    /// For a TCP listener.
+    pub(crate) fn tcp_server(
+        &self,
+        demand_certificate: bool,
+    ) -> Result<Arc<ServerConfig>, LoadError> {
+        self.server(ServerUse {
+            demand_certificate,
+            alpn: true,
+        })
+    }
+
+    fn server(&self, wanted: ServerUse) -> Result<Arc<ServerConfig>, LoadError> {
+        let mut made = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = made.get(&wanted) {
+            return Ok(config.clone());
+        }
+        let missing = |what, attribute| LoadError::Missing {
+            profile: self.profile.clone(),
+            user: "Listener",
+            what,
+            attribute,
+        };
+        let identity = self.identity.clone();
+        let identity =
+            identity.ok_or_else(|| missing("a self-identifying certificate", "certFile"))?;
+        let clients = match wanted.demand_certificate {
+            false => None,
+            true => Some(
+                self.trusted
+                    .clone()
+                    .ok_or_else(|| missing("a CA for peer authentication", "caCertFile"))?,
+            ),
+        };
+        let alpn = if wanted.alpn {
+            TCP_ALPN.map(<[u8]>::to_vec).to_vec()
+        } else {
+            Vec::new()
+        };
+        let options = ServerOptions {
+            identity,
+            clients,
+            alpn,
+            versions: self.versions,
+            clock: Arc::new(DefaultTimeProvider),
+        };
+        let config = Arc::new(server_config(options).map_err(|error| self.content(error))?);
+        made.insert(wanted, config.clone());
+        Ok(config)
+    }
+
+    /// For an AMQP connector, or a TCP connector with the protocol that the client negotiated.
+    pub(crate) fn client(
+        &self,
+        verify_name: bool,
+        alpn: Option<&str>,
+    ) -> Result<Arc<ClientConfig>, LoadError> {
+        let wanted = ClientUse {
+            verify_name,
+            alpn: alpn.map(str::to_owned),
+        };
+        let mut made = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = made.get(&wanted) {
+            return Ok(config.clone());
+        }
+        let servers = self.trusted.clone().ok_or_else(|| LoadError::Missing {
+            profile: self.profile.clone(),
+            user: "Connector",
+            what: "a CA certificate",
+            attribute: "caCertFile",
+        })?;
+        let options = ClientOptions {
+            identity: self.identity.clone(),
+            servers,
+            verify_name,
+            alpn: alpn
+                .map(|protocol| protocol.as_bytes().to_vec())
+                .into_iter()
+                .collect(),
+            versions: self.versions,
+            clock: Arc::new(DefaultTimeProvider),
+        };
+        let config = Arc::new(client_config(options).map_err(|error| self.content(error))?);
+        if made.len() >= MOST_CONFIGURATIONS {
+            made.clear();
+        }
+        made.insert(wanted, config.clone());
+        Ok(config)
+    }
+
+    fn content(&self, error: TlsError) -> LoadError {
+        LoadError::Content {
+            profile: self.profile.clone(),
+            error,
+        }
+    }
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("profile", &self.profile)
+            .field("ordinal", &self.ordinal)
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
+}
+
+fn versions(profile: &str, protocols: &str) -> Result<Versions, LoadError> {
+    let mut tls12 = false;
+    let mut tls13 = false;
+    let unknown = || LoadError::Protocols {
+        profile: profile.to_owned(),
+        found: protocols.to_owned(),
+    };
+    for protocol in protocols.split_whitespace() {
+        match protocol {
+            "TLSv1.2" => tls12 = true,
+            "TLSv1.3" => tls13 = true,
+            // Older ones are not spoken; beside a newer one they are no error.
+            "TLSv1" | "TLSv1.1" => {}
+            _ => return Err(unknown()),
+        }
+    }
+    match (tls12, tls13) {
+        (true, true) => Ok(Versions::Tls12AndTls13),
+        (true, false) => Ok(Versions::Tls12),
+        (false, true) => Ok(Versions::Tls13),
+        (false, false) if protocols.trim().is_empty() => Ok(Versions::default()),
+        (false, false) => Err(unknown()),
+    }
+}
+
+/// What is wrong with a profile's files now, whether they are in use or not.
+pub(crate) fn judge_files(settings: &SslProfile, role: Role, now: Timestamp) -> Vec<Finding> {
+    let Ok(credential) = read_files(settings) else {
+        return Vec::new();
+    };
+    let role = if settings.cert_file.is_empty() {
+        Role::TrustBundle
+    } else {
+        role
+    };
+    let mut findings = judge(&credential, &Expectation::new(role, now));
+    findings.retain(|finding| finding.severity > Severity::Note);
+    findings
+}

@@ -1,0 +1,174 @@
+//! Profiles by name, and what of them is in use.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use arc_swap::ArcSwapOption;
+use rustls::{ClientConfig, ServerConfig};
+use skupper_management::entity::SslProfile as Settings;
+use tokio::sync::watch;
+
+use super::loaded::{LoadError, Loaded};
+
+/// Which revisions of a credential are made and kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// The revision that new connections are made with.
+    pub ordinal: u64,
+    /// Connections of older revisions than this are closed.
+    pub oldest: u64,
+    /// Counts updates: files may change without their ordinal.
+    pub update: u64,
+}
+
+/// One `sslProfile` entity.
+pub struct Profile {
+    settings: Mutex<Settings>,
+    loaded: ArcSwapOption<Loaded>,
+    problem: Mutex<Option<LoadError>>,
+    revision: watch::Sender<Revision>,
+}
+
+impl Profile {
+    fn new(settings: Settings) -> Self {
+        let revision = Revision {
+            ordinal: settings.ordinal,
+            oldest: settings.oldest_valid_ordinal,
+            update: 0,
+        };
+        Profile {
+            settings: Mutex::new(settings),
+            loaded: ArcSwapOption::empty(),
+            problem: Mutex::default(),
+            revision: watch::Sender::new(revision),
+        }
+    }
+
+    fn settings_lock(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The configuration in force.
+    pub fn settings(&self) -> Settings {
+        self.settings_lock().clone()
+    }
+
+    /// What is in use, if anything is.
+    pub fn in_use(&self) -> Option<Arc<Loaded>> {
+        self.loaded.load_full()
+    }
+
+    /// Why the newest files cannot be used.
+    pub fn problem(&self) -> Option<LoadError> {
+        self.problem
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Tells of updates.
+    pub fn revisions(&self) -> watch::Receiver<Revision> {
+        self.revision.subscribe()
+    }
+
+    /// What the next handshake uses. Files are read when they are first needed, and again as long as they were no use.
+    pub fn current(&self) -> Result<Arc<Loaded>, LoadError> {
+        if let Some(loaded) = self.loaded.load_full() {
+            return Ok(loaded);
+        }
+        let settings = self.settings_lock();
+        // Another may have been quicker.
+        if let Some(loaded) = self.loaded.load_full() {
+            return Ok(loaded);
+        }
+        self.publish(Loaded::load(&settings))
+    }
+
+    fn publish(&self, outcome: Result<Loaded, LoadError>) -> Result<Arc<Loaded>, LoadError> {
+        let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(loaded) => {
+                let loaded = Arc::new(loaded);
+                self.loaded.store(Some(loaded.clone()));
+                *problem = None;
+                Ok(loaded)
+            }
+            Err(error) => {
+                *problem = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads the files anew. What cannot be loaded changes nothing but [`problem`](Self::problem).
+    fn update(&self, settings: Settings) -> Result<(), LoadError> {
+        let mut current = self.settings_lock();
+        self.publish(Loaded::load(&settings))?;
+        let revision = Revision {
+            ordinal: settings.ordinal,
+            oldest: settings.oldest_valid_ordinal,
+            update: self.revision.borrow().update + 1,
+        };
+        *current = settings;
+        self.revision.send_replace(revision);
+        Ok(())
+    }
+}
+
+/// All profiles of a router.
+#[derive(Default)]
+pub struct Profiles {
+    by_name: RwLock<HashMap<String, Arc<Profile>>>,
+}
+
+impl Profiles {
+    /// A new profile; its files are not looked at before it is used.
+    pub fn create(&self, settings: Settings) -> Arc<Profile> {
+        let name = settings.name.clone();
+        let profile = Arc::new(Profile::new(settings));
+        let mut profiles = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        profiles.insert(name, profile.clone());
+        profile
+    }
+
+    /// Changes a profile, or leaves it as it was and says why.
+    pub fn update(&self, settings: Settings) -> Result<(), LoadError> {
+        self.get(&settings.name)?.update(settings)
+    }
+
+    /// Removes a profile; whoever uses it keeps what it has.
+    pub fn remove(&self, name: &str) {
+        self.by_name
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
+    }
+
+    /// A profile by its name.
+    pub fn get(&self, name: &str) -> Result<Arc<Profile>, LoadError> {
+        let profiles = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        profiles
+            .get(name)
+            .cloned()
+            .ok_or_else(|| LoadError::NoProfile(name.to_owned()))
+    }
+
+    /// For a TCP listener's next client.
+    pub(crate) fn tcp_server(
+        &self,
+        name: &str,
+        demand_certificate: bool,
+    ) -> Result<Arc<ServerConfig>, LoadError> {
+        self.get(name)?.current()?.tcp_server(demand_certificate)
+    }
+
+    /// For a TCP connector's next connection.
+    pub(crate) fn tcp_client(
+        &self,
+        name: &str,
+        verify_name: bool,
+        alpn: Option<&str>,
+    ) -> Result<Arc<ClientConfig>, LoadError> {
+        self.get(name)?.current()?.client(verify_name, alpn)
+    }
+}

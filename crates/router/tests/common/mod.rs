@@ -1,0 +1,134 @@
+//! Routers, clients and servers for tests: everything on loopback, every port made up by the system.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use skupper_management::document::{Dialect, Document};
+use skupper_router::Router;
+
+/// Far longer than anything takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts an interior router with these sections.
+pub(crate) fn router(id: &str, sections: &[Value]) -> Router {
+    let mut document = vec![json!(["router", {"id": id, "mode": "interior", "workerThreads": 2}])];
+    document.extend_from_slice(sections);
+    let text = Value::Array(document).to_string();
+    let document = Document::parse(&text, Dialect::Json).unwrap();
+    Router::start(&document).unwrap()
+}
+
+/// A listener for routers, on a port of the system's choice.
+pub(crate) fn inter_router_listener(name: &str) -> Value {
+    json!(["listener", {"name": name, "role": "inter-router", "host": "127.0.0.1", "port": "0"}])
+}
+
+/// A connector to another router.
+pub(crate) fn inter_router_connector(name: &str, port: u16) -> Value {
+    json!(["connector", {"name": name, "role": "inter-router", "host": "127.0.0.1", "port": port.to_string()}])
+}
+
+/// A listener for clients of an address.
+pub(crate) fn tcp_listener(address: &str) -> Value {
+    json!(["tcpListener", {"name": format!("listener/{address}"), "address": address, "host": "127.0.0.1", "port": "0"}])
+}
+
+/// A connector to a server of an address.
+pub(crate) fn tcp_connector(address: &str, port: u16) -> Value {
+    let name = format!("connector/{address}@{port}");
+    json!(["tcpConnector", {"name": name, "address": address, "host": "127.0.0.1", "port": port.to_string()}])
+}
+
+/// The port of an AMQP listener.
+pub(crate) fn listener_port(router: &Router, name: &str) -> u16 {
+    router
+        .entities()
+        .listener(name)
+        .unwrap()
+        .bound()
+        .unwrap()
+        .port()
+}
+
+/// Waits until something is there.
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "no {what} within {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits until a TCP listener's port is open.
+pub(crate) fn open_port(router: &Router, address: &str) -> SocketAddr {
+    let name = format!("listener/{address}");
+    wait_for("open port", || {
+        router.entities().tcp_listener(&name)?.bound()
+    })
+}
+
+/// Waits until a TCP listener's port is closed.
+pub(crate) fn closed_port(router: &Router, address: &str) {
+    let name = format!("listener/{address}");
+    wait_for("closed port", || {
+        router
+            .entities()
+            .tcp_listener(&name)?
+            .bound()
+            .is_none()
+            .then_some(())
+    });
+}
+
+/// A connection that gives up rather than hang.
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Serves each client on a thread of its own; returns the port.
+pub(crate) fn server(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let serve = serve.clone();
+            thread::spawn(move || serve(stream));
+        }
+    });
+    port
+}
+
+/// Sends back what comes, then ends.
+pub(crate) fn echo(mut stream: TcpStream) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return,
+            Ok(count) => {
+                if stream.write_all(&buffer[..count]).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Sends octets, ends, and returns what comes back.
+pub(crate) fn exchange(address: SocketAddr, octets: &[u8]) -> Vec<u8> {
+    let mut stream = connect(address);
+    stream.write_all(octets).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    answer
+}
