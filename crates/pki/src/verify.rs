@@ -1,4 +1,4 @@
-//! Verifying a peer: the judgement of [`judge`](crate::judge) as rustls uses it in handshakes.
+//! Verifying a peer: the judgement of [`judge`](mod@crate::judge) as rustls uses it in handshakes.
 //!
 //! A path is accepted only if rustls-webpki builds it, so nothing here is laxer than that library, with one exception: a
 //! version 1 certificate, as `openssl x509 -req` without extensions makes it, is accepted where a trusted CA signed it
