@@ -8,13 +8,31 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use xtask::cargo::Profile;
 use xtask::cluster::Cluster;
-use xtask::image;
 use xtask::progress::say;
+use xtask::{demo, image};
 
 /// Development tasks of this workspace.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 pub(crate) enum Command {
+    /// Links two sites with certificates of your own before your eyes, and cleans up after itself.
+    Demo {
+        /// Leaves everything running, to play with.
+        #[arg(long)]
+        keep: bool,
+        /// Uses the cluster behind KUBECONFIG (or ~/.kube/config); the images must be in a registry that it reaches.
+        #[arg(long)]
+        use_existing_cluster: bool,
+        /// In front of the images' names.
+        #[arg(long, default_value = "localhost")]
+        registry: String,
+        /// The images' tag.
+        #[arg(long, default_value = "dev")]
+        tag: String,
+        /// How our program is built.
+        #[arg(long, value_enum, default_value = "dev")]
+        profile: Profile,
+    },
     /// A real Kubernetes on this machine, for demo and tests.
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -128,6 +146,23 @@ impl Command {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
             Self::Cluster(command) => return command.run(),
+            Self::Demo {
+                keep,
+                use_existing_cluster,
+                registry,
+                tag,
+                profile,
+            } => demo::run(&demo::Options {
+                keep,
+                existing: use_existing_cluster.then(kubeconfig).transpose()?,
+                image: image::Options {
+                    registry,
+                    tag,
+                    profile,
+                    program: None,
+                },
+                ..demo::Options::default()
+            })?,
             Self::Test { arguments } => xtask::suite::run(&arguments)?,
             Self::Bench(BenchCommand::Router {
                 rounds,
@@ -223,6 +258,15 @@ impl ClusterCommand {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The kubeconfig that kubectl would take.
+fn kubeconfig() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()) {
+        return Ok(named.into());
+    }
+    let home = std::env::var_os("HOME").context("neither KUBECONFIG nor HOME is set")?;
+    Ok(PathBuf::from(home).join(".kube/config"))
 }
 
 /// Runs a program with this terminal, and ends as it ends.

@@ -17,6 +17,7 @@
 //!
 //! * [`cluster`]: a real Kubernetes on this machine, or somebody's existing one.
 //! * [`image`]: the OCI images of the one binary.
+//! * [`demo`]: two sites linked with one's own certificates, before one's eyes.
 //! * [`suite`]: every test, with what they need made ready first.
 //! * [`host`]: what the machine must offer, and how it is installed.
 //! * [`oci`], [`cargo`]: writing images, building a program of the workspace.
@@ -25,6 +26,7 @@
 pub mod bench;
 pub mod cargo;
 pub mod cluster;
+pub mod demo;
 pub mod host;
 pub mod image;
 pub mod install;
