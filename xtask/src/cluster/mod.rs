@@ -375,7 +375,10 @@ impl Cluster {
     /// The running process of one daemon.
     #[must_use]
     pub fn process(&self, component: Component) -> Option<Process> {
-        self.home("").ok().and_then(|home| component.process(home))
+        match &self.place {
+            Place::Own(home) => component.process(home),
+            Place::Existing { .. } => None,
+        }
     }
 
     /// A report for a person: daemons with their memory, addresses, pods.
