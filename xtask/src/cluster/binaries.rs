@@ -14,7 +14,7 @@ use crate::host::{self, go, is_executable};
 use crate::process;
 use crate::progress::{Step, say};
 
-/// Names a folder that holds all of [`NAMES`] already; nothing is built then.
+/// Names a folder that holds every program of a cluster already; nothing is built then.
 pub const VARIABLE: &str = "SKUPPER_CLUSTER_BIN";
 
 /// Raised when the way of building changes while the modules stay.

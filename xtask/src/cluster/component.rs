@@ -28,7 +28,7 @@ pub enum Component {
     Kubelet,
     /// Serves addresses of Services.
     Proxy,
-    /// The stand-in for a cloud's load balancers ([`super::balancer`]).
+    /// The stand-in for a cloud's load balancers: gives Services their addresses.
     LoadBalancer,
 }
 
