@@ -1,0 +1,71 @@
+//! Requests that come to `$management`, and their answers.
+
+use std::sync::Arc;
+
+use skupper_amqp::Message;
+use skupper_management::agent::handle;
+use skupper_management::protocol::{MANAGEMENT, Request};
+use tokio::task::JoinHandle;
+
+use super::Shared;
+use crate::core::{Received, Subscription};
+
+/// Answers at the addresses of this router's agent, one request after another at each, so that a client sees its own
+/// requests done in their order. The tasks end when they are aborted.
+pub(super) fn answer_at_management(shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
+    // As clients of this router name the agent, and as others do, by `_topo/0/<id>/$management`.
+    let addresses = [MANAGEMENT.to_owned(), format!("_local/{MANAGEMENT}")];
+    addresses
+        .into_iter()
+        .map(|address| {
+            tracing::info!(target: "AGENT", "Activating management agent on {address}");
+            let subscription = shared.context.subscribe(&address);
+            shared
+                .runtime
+                .spawn(answer_all(subscription, shared.clone()))
+        })
+        .collect()
+}
+
+async fn answer_all(mut requests: Subscription, shared: Arc<Shared>) {
+    while let Some(received) = requests.next().await {
+        let shared = shared.clone();
+        // Credentials are read from files and links are asked for their counters: nothing for the core's thread.
+        let answered = tokio::task::spawn_blocking(move || answer(&received, &shared)).await;
+        if let Err(error) = answered {
+            tracing::error!(target: "AGENT", "a management request was not answered: {error}");
+        }
+    }
+}
+
+/// Answers one request. One that says not where to is left alone.
+fn answer(received: &Received, shared: &Arc<Shared>) {
+    let request = match Message::decode(&received.payload) {
+        Ok(message) => Request::decode(&message),
+        Err(error) => {
+            tracing::warn!(target: "AGENT", "a management request cannot be read: {error}");
+            return;
+        }
+    };
+    let Some(reply_to) = request.reply_to.clone() else {
+        return;
+    };
+    tracing::debug!(target: "AGENT", "{} of {} from {reply_to}", request.operation, request.target());
+    let reply = handle(&request, &mut shared.view());
+    if !reply.status.is_success() {
+        let (status, description) = (reply.status, &reply.description);
+        tracing::error!(
+            target: "AGENT",
+            "Error performing {} of {}: {status} {description}", request.operation, request.target()
+        );
+    }
+    let payload = reply.encode(&request).to_bytes();
+    if shared
+        .context
+        .dispatch
+        .send_message(&reply_to, payload)
+        .is_err()
+    {
+        tracing::debug!(target: "AGENT", "nobody waits any more for the answer at {reply_to}");
+    }
+}

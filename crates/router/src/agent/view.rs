@@ -1,0 +1,196 @@
+//! The router's entities as the agent shows them: those that the router keeps, and those that only the agent knows of.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, MutexGuard};
+
+use skupper_management::agent::{Failure, LogLine, Store};
+use skupper_management::entity::{Level, Listener, Mode, Record};
+use skupper_management::schema::MODULES;
+use skupper_management::{Attributes, Kind, Value};
+
+use super::logging::logs;
+use super::{Shared, counters};
+use crate::entities::Entities;
+
+type Visit<'a> = &'a mut dyn FnMut(Attributes) -> ControlFlow<()>;
+
+/// The entities, held.
+pub(crate) struct View<'a> {
+    entities: MutexGuard<'a, Entities>,
+    shared: &'a Arc<Shared>,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(entities: MutexGuard<'a, Entities>, shared: &'a Arc<Shared>) -> Self {
+        View { entities, shared }
+    }
+
+    /// Shows all entities of a type.
+    pub(crate) fn all(&self, kind: Kind) -> Vec<Attributes> {
+        let mut all = Vec::new();
+        self.visit(kind, &mut |entity| {
+            all.push(entity);
+            ControlFlow::Continue(())
+        });
+        all
+    }
+
+    /// Connections that there have been.
+    pub(super) fn connections_begun(&self) -> u64 {
+        self.shared.context.numbers.connections_begun()
+    }
+
+    /// Every module has an entity, configured or not.
+    fn visit_logs(&self, visit: Visit<'_>) {
+        let configured = |module: &str| {
+            self.entities
+                .configured(Kind::Log)
+                .find(|log| text(log, "module") == module)
+                .cloned()
+        };
+        for module in MODULES {
+            if visit(configured(module).unwrap_or_else(|| default_log(module))).is_break() {
+                return;
+            }
+        }
+    }
+
+    fn visit_log_stats(&self, visit: Visit<'_>) {
+        for module in MODULES {
+            let counts = logs().counts(module);
+            let count = |level: Level| Value::from(counts[level as usize]);
+            let stats = attributes([
+                ("name", (*module).into()),
+                ("identity", format!("logStats/{module}").into()),
+                ("debugCount", count(Level::Debug)),
+                ("infoCount", count(Level::Info)),
+                ("warningCount", count(Level::Warning)),
+                ("errorCount", count(Level::Error)),
+                ("criticalCount", count(Level::Critical)),
+            ]);
+            if visit(stats).is_break() {
+                return;
+            }
+        }
+    }
+
+    /// Starts or ends what the agent runs of a listener.
+    fn serve(&self, attributes: &Attributes) {
+        let Ok(listener) = Listener::from_attributes(attributes) else {
+            return;
+        };
+        if !listener.serves_http() {
+            return;
+        }
+        if let Err(error) = self.shared.servers.start(listener, self.shared) {
+            tracing::error!(target: "HTTP", "{error}");
+        }
+    }
+}
+
+impl Store for View<'_> {
+    fn mode(&self) -> Mode {
+        self.entities.mode()
+    }
+
+    fn visit(&self, kind: Kind, visit: Visit<'_>) {
+        match kind {
+            Kind::Log => self.visit_logs(visit),
+            Kind::LogStats => self.visit_log_stats(visit),
+            Kind::RouterMetrics | Kind::Policy => self.entities.visit(kind, &mut |mut entity| {
+                counters::complete(kind, &mut entity, self);
+                visit(entity)
+            }),
+            _ => self.entities.visit(kind, visit),
+        }
+    }
+
+    fn find(&self, kind: Kind, attribute: &str, value: &str) -> Vec<Attributes> {
+        match kind {
+            Kind::Log | Kind::LogStats | Kind::RouterMetrics | Kind::Policy => {
+                let own = |entity: &Attributes| {
+                    let found = text(entity, attribute);
+                    if found.is_empty() {
+                        text(entity, "identity") == value
+                    } else {
+                        found == value
+                    }
+                };
+                self.all(kind).into_iter().filter(own).collect()
+            }
+            _ => self.entities.find(kind, attribute, value),
+        }
+    }
+
+    fn next_number(&mut self, kind: Kind) -> u64 {
+        self.entities.next_number(kind)
+    }
+
+    fn create(&mut self, kind: Kind, attributes: Attributes) -> Result<Attributes, Failure> {
+        let made = self.entities.create(kind, attributes)?;
+        if kind == Kind::Listener {
+            self.serve(&made);
+        }
+        Ok(made)
+    }
+
+    fn update(
+        &mut self,
+        kind: Kind,
+        current: &Attributes,
+        wanted: Attributes,
+    ) -> Result<Attributes, Failure> {
+        let module = text(current, "module");
+        if kind == Kind::Log
+            && !self
+                .entities
+                .configured(kind)
+                .any(|log| text(log, "module") == module)
+        {
+            // Until now the module had what it inherits.
+            return self.entities.create(kind, wanted);
+        }
+        self.entities.update(kind, current, wanted)
+    }
+
+    fn delete(&mut self, kind: Kind, current: &Attributes) -> Result<(), Failure> {
+        self.entities.delete(kind, current)?;
+        if kind == Kind::Listener {
+            self.shared.servers.stop(text(current, "name"));
+        }
+        Ok(())
+    }
+
+    fn log(&self, limit: Option<usize>) -> Vec<LogLine> {
+        logs().recent(limit)
+    }
+}
+
+fn default_log(module: &str) -> Attributes {
+    let identity = format!("log/{module}");
+    let mut log = attributes([
+        ("module", module.into()),
+        ("name", identity.as_str().into()),
+        ("identity", identity.as_str().into()),
+    ]);
+    if module == "DEFAULT" {
+        log.extend(attributes([
+            ("enable", "info+".into()),
+            ("includeTimestamp", true.into()),
+            ("includeSource", false.into()),
+            ("outputFile", "stderr".into()),
+        ]));
+    }
+    log
+}
+
+pub(super) fn attributes<const N: usize>(pairs: [(&str, Value); N]) -> Attributes {
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+fn text<'a>(entity: &'a Attributes, name: &str) -> &'a str {
+    entity.get(name).and_then(Value::as_str).unwrap_or_default()
+}

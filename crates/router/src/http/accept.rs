@@ -1,0 +1,164 @@
+//! Clients of an HTTP port, behind TLS where the listener has a profile.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use skupper_management::entity::Listener;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::context::Context;
+
+/// Handshakes under way at the same time; further clients wait in the listen queue.
+const HANDSHAKES: usize = 64;
+/// How long a client may take to shake hands.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// The first octet of a TLS connection.
+const TLS_RECORD: u8 = 22;
+/// How long to wait when the system has no more file descriptors.
+const EXHAUSTED: Duration = Duration::from_millis(200);
+
+/// Accepts clients.
+pub(super) struct Acceptor {
+    socket: TcpListener,
+    listener: Arc<Listener>,
+    context: Arc<Context>,
+    handshakes: JoinSet<io::Result<(Stream, SocketAddr)>>,
+}
+
+/// A client's connection.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Acceptor {
+    pub(super) fn new(socket: TcpListener, listener: Listener, context: Arc<Context>) -> Self {
+        Acceptor {
+            socket,
+            listener: Arc::new(listener),
+            context,
+            handshakes: JoinSet::new(),
+        }
+    }
+
+    async fn next(&mut self) -> io::Result<(Stream, SocketAddr)> {
+        loop {
+            tokio::select! {
+                accepted = self.socket.accept(), if self.handshakes.len() < HANDSHAKES => {
+                    let (stream, peer) = accepted?;
+                    if self.listener.ssl_profile.is_empty() {
+                        return Ok((Stream::Plain(stream), peer));
+                    }
+                    let (listener, context) = (self.listener.clone(), self.context.clone());
+                    self.handshakes.spawn(async move { shake_hands(stream, peer, &listener, &context).await });
+                }
+                Some(finished) = self.handshakes.join_next() => match finished {
+                    Ok(Ok(secured)) => return Ok(secured),
+                    Ok(Err(error)) => {
+                        tracing::warn!(target: "HTTP", "Connection to {} failed: {error}", self.listener.host_port());
+                    }
+                    Err(error) => tracing::error!(target: "HTTP", "a handshake ended: {error}"),
+                },
+            }
+        }
+    }
+}
+
+impl axum::serve::Listener for Acceptor {
+    type Io = Stream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Stream, SocketAddr) {
+        loop {
+            match self.next().await {
+                Ok(accepted) => return accepted,
+                Err(error) => {
+                    tracing::warn!(target: "HTTP", "Cannot accept on {}: {error}", self.listener.host_port());
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+}
+
+/// Secures a client's connection with what the profile has now: a port follows rotations.
+async fn shake_hands(
+    stream: TcpStream,
+    peer: SocketAddr,
+    listener: &Listener,
+    context: &Context,
+) -> io::Result<(Stream, SocketAddr)> {
+    let failed = |text: String| io::Error::other(format!("from {peer}: {text}"));
+    let handshake = async move {
+        let mut first = [0];
+        if stream.peek(&mut first).await? == 1 && first[0] != TLS_RECORD && !listener.require_ssl {
+            return Ok::<_, io::Error>(Stream::Plain(stream));
+        }
+        let loaded = context
+            .profiles
+            .get(&listener.ssl_profile)
+            .and_then(|profile| profile.current());
+        let config = loaded.and_then(|loaded| loaded.amqp_server(listener.authenticate_peer));
+        let config = config.map_err(io::Error::other)?;
+        Ok(Stream::Tls(Box::new(
+            TlsAcceptor::from(config).accept(stream).await?,
+        )))
+    };
+    match tokio::time::timeout(HANDSHAKE, handshake).await {
+        Ok(Ok(stream)) => Ok((stream, peer)),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(failed(format!("no handshake within {HANDSHAKE:?}"))),
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(task, buffer),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(task, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(task, octets),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(task, octets),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(task),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(task),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(task),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(task),
+        }
+    }
+}

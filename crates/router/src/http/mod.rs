@@ -1,0 +1,97 @@
+//! The HTTP ports of a router: `/healthz` and `/metrics` of listeners with `http: true` (reference §4).
+
+mod accept;
+mod metrics;
+mod pages;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use skupper_management::entity::Listener;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::agent::Shared;
+use crate::listen::bind;
+use accept::Acceptor;
+
+/// An HTTP port that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "Error listening for HTTP on {place} ({name}): {error}: free the port, or give the listener another"
+)]
+pub struct BindError {
+    /// The listener's host and port.
+    place: String,
+    /// The listener's name.
+    name: String,
+    error: io::Error,
+}
+
+/// The ports that are open, by the name of their listener.
+#[derive(Default)]
+pub(crate) struct Servers {
+    by_name: Mutex<HashMap<String, Server>>,
+}
+
+struct Server {
+    place: String,
+    task: JoinHandle<()>,
+}
+
+impl Servers {
+    /// Opens a listener's port and serves it until it is stopped.
+    pub(crate) fn start(&self, listener: Listener, shared: &Arc<Shared>) -> Result<(), BindError> {
+        let place = listener.host_port();
+        let name = listener.name.clone();
+        let socket = open(&listener, shared).map_err(|error| BindError {
+            place: place.clone(),
+            name: name.clone(),
+            error,
+        })?;
+        tracing::info!(target: "HTTP", "Listening for HTTP on {place}");
+        let pages = pages::pages(&listener, shared);
+        let acceptor = Acceptor::new(socket, listener, shared.context.clone());
+        let task = shared.runtime.spawn(async move {
+            // It serves until its task is aborted; errors of single connections are their own.
+            if let Err(error) = axum::serve(acceptor, pages).await {
+                tracing::error!(target: "HTTP", "the HTTP port ended: {error}");
+            }
+        });
+        let mut servers = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        servers.insert(name, Server { place, task });
+        Ok(())
+    }
+
+    /// Closes a listener's port.
+    pub(crate) fn stop(&self, name: &str) {
+        let server = self
+            .by_name
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
+        server.iter().for_each(Server::stop);
+    }
+
+    /// Closes all ports.
+    pub(crate) fn stop_all(&self) {
+        let servers =
+            std::mem::take(&mut *self.by_name.lock().unwrap_or_else(PoisonError::into_inner));
+        servers.values().for_each(Server::stop);
+    }
+}
+
+/// Opens the port, to be served by the router's runtime.
+fn open(listener: &Listener, shared: &Shared) -> io::Result<TcpListener> {
+    let socket = bind(&listener.host, &listener.port, None, 0)?;
+    let _entered = shared.runtime.enter();
+    TcpListener::from_std(socket)
+}
+
+impl Server {
+    fn stop(&self) {
+        self.task.abort();
+        tracing::info!(target: "HTTP", "Stopped listening for HTTP on {}", self.place);
+    }
+}
