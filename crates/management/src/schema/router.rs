@@ -39,7 +39,7 @@ pub(super) const ROUTER: &[Attribute] = &[
 ];
 
 pub(super) const NETWORK: &[Attribute] = &[
-    text("networkId").default_text("0").create().update(),
+    text("networkId").create().update(),
     text("tenantId").create(),
 ];
 
