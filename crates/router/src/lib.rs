@@ -11,13 +11,15 @@
 //! A delivery in transit is a [pipe](transit::pipe): octets forward, dispositions back. Whoever takes it in decides once
 //! where it goes ([`core::dispatch`]) from the published state ([`core::forwarding`]) and hands the pipe's other end over.
 
+pub mod agent;
+pub mod command;
 pub mod connection;
 pub mod context;
 pub mod core;
 pub mod entities;
 pub mod event;
+pub mod http;
 mod listen;
-pub mod log;
 pub mod record;
 pub mod router;
 mod stop;

@@ -1,8 +1,23 @@
 //! TCP flows across one and several routers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that panics has failed"
+)]
+
 mod common;
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
 use common::*;
+use skupper_management::Kind;
+use skupper_management::agent::Store;
+use skupper_router::Router;
 
 #[test]
 fn a_flow_within_one_router() {
@@ -36,4 +51,173 @@ fn flows_in_both_directions_of_a_link() {
     let to_west = open_port(&east, "west");
     assert_eq!(exchange(to_east, b"to the east"), b"to the east");
     assert_eq!(exchange(to_west, b"to the west"), b"to the west");
+}
+
+/// Two routers with a link: `west` has the clients, `east` the server.
+fn pair(address: &str, port: u16) -> (Router, Router) {
+    let west = router(
+        "west",
+        &[inter_router_listener("link"), tcp_listener(address)],
+    );
+    let link = listener_port(&west, "link");
+    let east = router(
+        "east",
+        &[
+            inter_router_connector("link", link),
+            tcp_connector(address, port),
+        ],
+    );
+    (west, east)
+}
+
+#[test]
+fn much_more_than_a_window_both_ways() {
+    let (west, _east) = pair("echo", server(echo));
+    let address = open_port(&west, "echo");
+    assert_eq!(stream_through(address, 64 << 20), 64 << 20);
+}
+
+#[test]
+fn two_hundred_flows_at_once() {
+    let (west, _east) = pair("echo", server(echo));
+    let address = open_port(&west, "echo");
+    let flows: Vec<_> = (0..200)
+        .map(|n: u32| {
+            thread::spawn(move || {
+                let octets: Vec<u8> = (0..100_000_u32).map(|i| (i * n) as u8).collect();
+                assert!(exchange(address, &octets) == octets, "flow {n}");
+            })
+        })
+        .collect();
+    for flow in flows {
+        flow.join().unwrap();
+    }
+}
+
+#[test]
+fn a_server_that_ends_first_is_heard_and_still_hears() {
+    let port = server(|mut stream| {
+        stream.write_all(b"greeting").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard, b"late words");
+    });
+    let (west, _east) = pair("greeter", port);
+    let mut client = connect(open_port(&west, "greeter"));
+    let mut greeting = Vec::new();
+    client.read_to_end(&mut greeting).unwrap();
+    assert_eq!(greeting, b"greeting");
+    client.write_all(b"late words").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+    assert!(rest.is_empty());
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_closes_the_client() {
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let (west, _east) = pair("nobody", nobody);
+    let mut client = connect(open_port(&west, "nobody"));
+    // Either an end or a reset, but not silence.
+    let mut octets = Vec::new();
+    let _ = client.read_to_end(&mut octets);
+    assert!(octets.is_empty());
+}
+
+#[test]
+fn a_client_that_does_not_read_stops_the_server() {
+    let (sent, watched) = mpsc::channel();
+    let port = server(move |mut stream| {
+        let block = vec![7; 64 * 1024];
+        let mut total = 0_usize;
+        stream
+            .set_write_timeout(Some(Duration::from_secs(2)))
+            .unwrap();
+        while let Ok(count) = stream.write(&block) {
+            total += count;
+        }
+        sent.send(total).unwrap();
+    });
+    let (west, _east) = pair("firehose", port);
+    let client = connect(open_port(&west, "firehose"));
+    let total = watched.recv_timeout(PATIENCE).unwrap();
+    // The window, and what the sockets' own buffers hold.
+    assert!(
+        total < 64 << 20,
+        "{total} octets were taken for a client that reads none"
+    );
+    drop(client);
+}
+
+#[test]
+fn the_port_follows_the_address() {
+    let port = server(echo);
+    let west = router(
+        "west",
+        &[inter_router_listener("link"), tcp_listener("echo")],
+    );
+    let link = listener_port(&west, "link");
+    let sections = [
+        inter_router_connector("link", link),
+        tcp_connector("echo", port),
+    ];
+    for _ in 0..3 {
+        let east = router("east", &sections);
+        let address = open_port(&west, "echo");
+        assert_eq!(exchange(address, b"here"), b"here");
+        let mut open = connect(address);
+        drop(east);
+        closed_port(&west, "echo");
+        // The flow ends with the router that served it.
+        let _ = open.read_to_end(&mut Vec::new());
+    }
+}
+
+#[test]
+fn through_a_router_in_the_middle() {
+    let port = server(echo);
+    let middle = router("middle", &[inter_router_listener("link")]);
+    let link = listener_port(&middle, "link");
+    let west = router(
+        "west",
+        &[inter_router_connector("link", link), tcp_listener("echo")],
+    );
+    let east = router(
+        "east",
+        &[
+            inter_router_connector("link", link),
+            tcp_connector("echo", port),
+        ],
+    );
+    let address = open_port(&west, "echo");
+    assert_eq!(exchange(address, b"far away"), b"far away");
+    assert_eq!(stream_through(address, 16 << 20), 16 << 20);
+    drop(east);
+    closed_port(&west, "echo");
+}
+
+#[test]
+fn a_deleted_connector_closes_its_flows() {
+    let (west, east) = pair("echo", server(echo));
+    let mut client = connect(open_port(&west, "echo"));
+    client.write_all(b"ping").unwrap();
+    let mut pong = [0; 4];
+    client.read_exact(&mut pong).unwrap();
+    {
+        let mut entities = east.entities();
+        let name = entities
+            .configured(Kind::TcpConnector)
+            .next()
+            .unwrap()
+            .clone();
+        entities.delete(Kind::TcpConnector, &name).unwrap();
+    }
+    let _ = client.read_to_end(&mut Vec::new());
+    closed_port(&west, "echo");
 }

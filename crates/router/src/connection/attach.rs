@@ -138,7 +138,6 @@ impl Task {
         let counts = Counts::default();
         self.put_link(Link {
             id,
-            session,
             number,
             name,
             kind,
@@ -223,13 +222,7 @@ impl Task {
     }
 
     /// An attach came.
-    pub(super) fn on_attached(
-        &mut self,
-        id: LinkId,
-        session: SessionId,
-        by: Initiator,
-        attach: Attach,
-    ) {
+    pub(super) fn on_attached(&mut self, id: LinkId, by: Initiator, attach: Attach) {
         if by == Initiator::Local {
             // An answer: a refusal is followed by a detach.
             return;
@@ -242,7 +235,7 @@ impl Task {
             return self.refuse(id, "amqp:invalid-field", "an attach without its terminus");
         };
         if terminus.has(ROUTER) || terminus.has(ROUTER_DATA) {
-            return self.on_router_link(id, session, &attach, terminus.has(ROUTER));
+            return self.on_router_link(id, &attach, terminus.has(ROUTER));
         }
         let data = self.handle.peer.get().is_some_and(|peer| peer.data);
         if self.settings.is_router() && !data && !self.control.up {
@@ -256,13 +249,13 @@ impl Task {
             return self.refuse(id, "amqp:not-implemented", "Transactions are not supported");
         }
         match attach.role {
-            LinkRole::Sender => self.accept_producer(id, session, attach, terminus, data),
-            LinkRole::Receiver => self.accept_consumer(id, session, attach, terminus),
+            LinkRole::Sender => self.accept_producer(id, attach, terminus, data),
+            LinkRole::Receiver => self.accept_consumer(id, attach, terminus),
         }
     }
 
     /// A control or data link of another router.
-    fn on_router_link(&mut self, id: LinkId, session: SessionId, attach: &Attach, control: bool) {
+    fn on_router_link(&mut self, id: LinkId, attach: &Attach, control: bool) {
         if !self.settings.is_router() {
             return self.refuse(id, "qd:forbidden", "Connectivity to the node is forbidden");
         }
@@ -302,7 +295,6 @@ impl Task {
         let (name, counts) = (attach.name.clone(), Counts::default());
         self.put_link(Link {
             id,
-            session,
             number,
             name,
             kind,
@@ -319,14 +311,7 @@ impl Task {
     }
 
     /// A producer attaches: deliveries will come.
-    fn accept_producer(
-        &mut self,
-        id: LinkId,
-        session: SessionId,
-        attach: Attach,
-        target: Terminus,
-        data: bool,
-    ) {
+    fn accept_producer(&mut self, id: LinkId, attach: Attach, target: Terminus, data: bool) {
         let text = match (target.dynamic, target.address.as_deref()) {
             (true, _) => Some(format!("_${}", random_name("temp."))),
             (false, Some("") | None) => None,
@@ -371,7 +356,6 @@ impl Task {
         let end = End::Receiver(end);
         self.put_link(Link {
             id,
-            session,
             number,
             name,
             kind,
@@ -382,13 +366,7 @@ impl Task {
     }
 
     /// A consumer attaches: it becomes a destination.
-    fn accept_consumer(
-        &mut self,
-        id: LinkId,
-        session: SessionId,
-        attach: Attach,
-        source: Terminus,
-    ) {
+    fn accept_consumer(&mut self, id: LinkId, attach: Attach, source: Terminus) {
         let number = self.context.numbers.link();
         let sink = LinkSink {
             connection: self.handle.clone(),
@@ -436,7 +414,6 @@ impl Task {
         let (kind, end, address) = (Kind::Endpoint, End::Sender(end), Some(address));
         self.put_link(Link {
             id,
-            session,
             number,
             name,
             kind,

@@ -328,7 +328,7 @@ impl AmqpConnector {
         let data = member.index > 0;
         let is_router = *role == Role::InterRouter;
         let correlator = self.correlator.clone();
-        let group = is_router.then(|| Group {
+        let group = is_router.then_some(Group {
             correlator,
             ordinal,
             data,

@@ -39,7 +39,6 @@ pub(crate) enum Replenish {
 /// One link.
 pub(crate) struct Link {
     pub(crate) id: LinkId,
-    pub(crate) session: SessionId,
     /// Unique in the router.
     pub(crate) number: u64,
     pub(crate) name: String,
@@ -311,9 +310,5 @@ impl<T> Slab<T> {
             .filter(|(_, slot)| slot.as_ref().is_some_and(&mut of))
             .map(|(at, _)| at as u32)
             .collect()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.slots.iter().flatten()
     }
 }

@@ -318,12 +318,9 @@ impl Task {
         match event {
             Event::Opened(open) => self.on_opened(&open, now),
             Event::Attached {
-                link,
-                session,
-                by,
-                attach,
+                link, by, attach, ..
             } => {
-                self.on_attached(link, session, by, *attach);
+                self.on_attached(link, by, *attach);
             }
             Event::Flow { link, drain, .. } => self.on_flow(link, drain),
             Event::Writable { session } => {

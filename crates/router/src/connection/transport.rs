@@ -166,11 +166,6 @@ impl Transport {
         .await
     }
 
-    /// The socket.
-    pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
     /// The TLS layer, if there is one.
     pub(crate) fn tls(&self) -> Option<&rustls::Connection> {
         self.tls.as_ref().map(|tls| &tls.connection)

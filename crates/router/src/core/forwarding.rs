@@ -61,10 +61,12 @@ pub struct Neighbour {
 /// As many parts as make a copy-on-write of one cheap with some ten thousand addresses.
 const SHARDS: usize = 64;
 
+type Shard = HashMap<AddressKey, Arc<Local>>;
+
 /// Local destinations by address; a change copies one shard.
 #[derive(Clone)]
 pub struct Locals {
-    shards: Arc<[Arc<HashMap<AddressKey, Arc<Local>>>]>,
+    shards: Arc<[Arc<Shard>]>,
 }
 
 impl Default for Locals {

@@ -53,16 +53,6 @@ impl Core {
         }
     }
 
-    /// Connections to other routers.
-    pub(crate) fn connections(&self) -> &Connections {
-        &self.connections
-    }
-
-    /// How many watch an address.
-    pub(crate) fn watchers(&self, key: &AddressKey) -> usize {
-        self.watches.count(key)
-    }
-
     /// Time since the router's start, on the engine's clock.
     pub(crate) fn now(&self) -> Duration {
         self.started.elapsed()

@@ -153,6 +153,8 @@ impl Entities {
                     ("active", true.into()),
                     ("adminStatus", "enabled".into()),
                     ("operStatus", "up".into()),
+                    ("uptimeSeconds", self.uptime().into()),
+                    ("properties", Value::Object(Attributes::new())),
                 ]))?;
             }
         }
@@ -200,19 +202,20 @@ impl Entities {
             visit(self.address_row(&forwarding, key))?;
         }
         for (_, route) in forwarding.table.routers() {
-            visit(row([
-                ("identity", format!("R{}", route.id).into()),
-                ("name", format!("R{}", route.id).into()),
-                ("key", format!("R{}", route.id).into()),
+            let key = format!("R{}", route.id);
+            let mut shown = row([
+                ("identity", key.as_str().into()),
+                ("name", key.as_str().into()),
+                ("key", key.as_str().into()),
                 ("distribution", "closest".into()),
-                ("inProcess", 0.into()),
-                ("subscriberCount", 0.into()),
                 ("remoteCount", 1.into()),
                 (
                     "remoteHostRouters",
                     vec![Value::from(route.id.as_str())].into(),
                 ),
-            ]))?;
+            ]);
+            uncounted(&mut shown);
+            visit(shown)?;
         }
         ControlFlow::Continue(())
     }
@@ -230,7 +233,7 @@ impl Entities {
         let (treatment, priority) = forwarding.treatment(key);
         let count =
             |counter: &std::sync::atomic::AtomicU64| Value::from(counter.load(Ordering::Relaxed));
-        row([
+        let mut shown = row([
             ("identity", key.as_str().into()),
             ("name", key.as_str().into()),
             ("key", key.as_str().into()),
@@ -248,16 +251,14 @@ impl Entities {
             ("deliveriesIngress", count(&usage.ingress)),
             ("deliveriesEgress", count(&usage.egress)),
             ("deliveriesTransit", count(&usage.transit)),
-            ("deliveriesToContainer", 0.into()),
-            ("deliveriesFromContainer", 0.into()),
             (
                 "transitOutstanding",
                 vec![Value::from(usage.transit_outstanding())].into(),
             ),
-            ("trackedDeliveries", 0.into()),
             ("priority", priority.map_or((-1).into(), Value::from)),
-            ("watch", false.into()),
-        ])
+        ]);
+        uncounted(&mut shown);
+        shown
     }
 
     fn nodes(&self, visit: Visit<'_>) -> ControlFlow<()> {
@@ -313,17 +314,19 @@ impl Entities {
         ControlFlow::Continue(())
     }
 
+    fn uptime(&self) -> u64 {
+        self.context
+            .started
+            .elapsed()
+            .map_or(0, |since| since.as_secs())
+    }
+
     fn metrics(&self) -> Attributes {
         let forwarding = self.context.dispatch.forwarding.load();
         let links = self.link_rows();
         let sum = |count: fn(&LinkRow) -> u64| Value::from(links.iter().map(count).sum::<u64>());
         let connections = self.context.connections.all().len();
         let addresses = forwarding.locals.iter().count();
-        let uptime = self
-            .context
-            .started
-            .elapsed()
-            .map_or(0, |since| since.as_secs());
         row([
             ("identity", "1".into()),
             ("name", "1".into()),
@@ -342,10 +345,35 @@ impl Entities {
             ("rejectedDeliveries", sum(|link| link.rejected)),
             ("releasedDeliveries", sum(|link| link.released)),
             ("modifiedDeliveries", sum(|link| link.modified)),
-            ("uptimeSeconds", uptime.into()),
+            ("uptimeSeconds", self.uptime().into()),
             ("version", env!("CARGO_PKG_VERSION").into()),
         ])
     }
+}
+
+/// Columns of addresses that this router has nothing to count for; tools compute with them.
+fn uncounted(shown: &mut Attributes) {
+    let columns = [
+        "inProcess",
+        "subscriberCount",
+        "remoteCount",
+        "deliveriesIngress",
+        "deliveriesEgress",
+        "deliveriesTransit",
+        "deliveriesToContainer",
+        "deliveriesFromContainer",
+        "deliveriesEgressRouteContainer",
+        "deliveriesIngressRouteContainer",
+        "deliveriesEgressInterNetwork",
+        "deliveriesIngressInterNetwork",
+        "trackedDeliveries",
+        "deliveriesRedirectedToFallback",
+    ];
+    for column in columns {
+        shown.entry(column).or_insert_with(|| 0.into());
+    }
+    shown.entry("priority").or_insert_with(|| (-1).into());
+    shown.entry("watch").or_insert_with(|| false.into());
 }
 
 fn origins(table: &Table, route: &skupper_routing::Route) -> Vec<Value> {
@@ -441,7 +469,7 @@ fn link_row(link: &LinkRow) -> Attributes {
         ("undeliveredCount", link.undelivered.into()),
         ("unsettledCount", link.unsettled.into()),
         ("deliveryCount", link.deliveries.into()),
-        ("connectionId", link.connection.into()),
+        ("connectionId", link.connection.to_string().into()),
         ("operStatus", "up".into()),
         ("presettledCount", link.presettled.into()),
         ("droppedPresettledCount", 0.into()),

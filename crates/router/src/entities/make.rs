@@ -88,7 +88,7 @@ impl Entities {
             }
             Kind::ListenerAddress => self.make_target(attributes)?,
             Kind::Log => {
-                crate::log::configure(&read(attributes)?).map_err(configuration)?;
+                crate::agent::logging::configure(&read(attributes)?).map_err(configuration)?;
                 Running::Nothing
             }
             _ => Running::Nothing,
@@ -207,7 +207,7 @@ impl Entities {
                 tracing::info!(target: "AGENT", "Updated sslProfile {name} ");
                 Ok(())
             }
-            Kind::Log => crate::log::configure(&read(wanted)?).map_err(configuration),
+            Kind::Log => crate::agent::logging::configure(&read(wanted)?).map_err(configuration),
             _ => Ok(()),
         }
     }

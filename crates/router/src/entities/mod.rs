@@ -262,6 +262,6 @@ impl Store for Entities {
     }
 
     fn log(&self, limit: Option<usize>) -> Vec<LogLine> {
-        crate::log::recent(limit)
+        crate::agent::logging::recent(limit)
     }
 }

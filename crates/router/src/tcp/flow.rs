@@ -56,11 +56,6 @@ impl FlowSet {
         }
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<FlowInbox>>> {
         self.flows.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,7 +107,7 @@ fn report(context: &Context, record: Option<Arc<FlowRecord>>, ending: Ending) {
         record.ended(match ending {
             Ending::Done => None,
             Ending::Socket(error) => Some(error.to_string()),
-            Ending::Refused(_) => Some("delivery-failed (destination unreachable)".to_owned()),
+            Ending::Refused => Some("delivery-failed (destination unreachable)".to_owned()),
             Ending::Closed => Some("Forced closed".to_owned()),
         });
         context.events.tell_flow(FlowEvent::Closed(record));
@@ -156,7 +151,7 @@ async fn run_client(
     let key = context.dispatch.naming.key(address);
     if let Err((_, consumer)) = context.dispatch.send(&key, &producer, consumer) {
         drop(consumer);
-        return Ending::Refused(DeliveryState::Released);
+        return Ending::Refused;
     }
     let answer = match await_stream(&inbox, &producer).await {
         Ok(answer) => answer,
@@ -172,11 +167,11 @@ async fn run_client(
         HeadOutcome::Wrong(consumer) | HeadOutcome::Malformed(consumer) => {
             consumer.settle(rejected());
             producer.complete(true);
-            return Ending::Refused(rejected());
+            return Ending::Refused;
         }
         HeadOutcome::Lost | HeadOutcome::Closed => {
             producer.complete(true);
-            return Ending::Refused(DeliveryState::Released);
+            return Ending::Refused;
         }
     };
     // Nobody can send a second stream once the name is gone.
@@ -225,10 +220,10 @@ async fn await_stream(inbox: &Arc<FlowInbox>, producer: &Producer) -> Result<Con
                 let update = producer.take_update();
                 match update.state {
                     Some(DeliveryState::Accepted | DeliveryState::Received { .. }) | None => {}
-                    Some(state) => return Poll::Ready(Err(Ending::Refused(state))),
+                    Some(_) => return Poll::Ready(Err(Ending::Refused)),
                 }
             }
-            for command in taken.commands.drain(..) {
+            if let Some(command) = taken.commands.drain(..).next() {
                 return Poll::Ready(match command {
                     FlowCommand::Stream(consumer) => Ok(consumer),
                     FlowCommand::Close => Err(Ending::Closed),
@@ -413,7 +408,7 @@ async fn run_server(
         Err(_) => {
             producer.complete(true);
             consumer.settle(DeliveryState::failed());
-            Ending::Refused(DeliveryState::Released)
+            Ending::Refused
         }
     };
     report(context, record, ending);

@@ -63,7 +63,7 @@ pub(crate) enum Ending {
     /// The socket failed.
     Socket(io::Error),
     /// The other end or the network gave this end's stream back.
-    Refused(DeliveryState),
+    Refused,
     /// The listener or connector was deleted.
     Closed,
 }
@@ -166,8 +166,8 @@ impl Pump {
             for token in ready.drain(..) {
                 match token {
                     OUTWARD => {
-                        if let Some(state) = self.outward.hear() {
-                            return Poll::Ready(Ending::Refused(state));
+                        if self.outward.hear() {
+                            return Poll::Ready(Ending::Refused);
                         }
                     }
                     _ => self.inward.hear(),
@@ -198,21 +198,21 @@ impl Pump {
 }
 
 impl Outward {
-    /// Looks at what came back; the state, if it means that nobody takes the stream.
-    fn hear(&mut self) -> Option<DeliveryState> {
+    /// Looks at what came back; whether it means that nobody takes the stream.
+    fn hear(&mut self) -> bool {
         self.held = false;
         let update = self.producer.take_update();
         self.unlimited |= update.settled;
         match update.state {
             Some(DeliveryState::Received { section_offset, .. }) => {
                 self.acknowledged = self.acknowledged.max(section_offset);
-                None
+                false
             }
             Some(DeliveryState::Accepted) => {
                 self.unlimited = true;
-                None
+                false
             }
-            other => other,
+            other => other.is_some(),
         }
     }
 

@@ -61,13 +61,4 @@ impl WatchSet {
             None => false,
         });
     }
-
-    /// How many watch an address.
-    pub(crate) fn count(&self, key: &AddressKey) -> usize {
-        self.watches
-            .iter()
-            .filter_map(std::sync::Weak::upgrade)
-            .filter(|w| w.key == *key)
-            .count()
-    }
 }

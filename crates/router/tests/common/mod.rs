@@ -1,6 +1,8 @@
 //! Routers, clients and servers for tests: everything on loopback, every port made up by the system.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod trust;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
@@ -30,6 +32,22 @@ pub(crate) fn inter_router_listener(name: &str) -> Value {
 /// A connector to another router.
 pub(crate) fn inter_router_connector(name: &str, port: u16) -> Value {
     json!(["connector", {"name": name, "role": "inter-router", "host": "127.0.0.1", "port": port.to_string()}])
+}
+
+/// A listener for routers that presents a profile and demands a certificate.
+pub(crate) fn secure_listener(name: &str, profile: &str) -> Value {
+    json!(["listener", {
+        "name": name, "role": "inter-router", "host": "127.0.0.1", "port": "0",
+        "sslProfile": profile, "saslMechanisms": "EXTERNAL", "authenticatePeer": true,
+    }])
+}
+
+/// A connector to another router that presents a profile.
+pub(crate) fn secure_connector(name: &str, port: u16, profile: &str) -> Value {
+    json!(["connector", {
+        "name": name, "role": "inter-router", "host": "127.0.0.1", "port": port.to_string(),
+        "sslProfile": profile,
+    }])
 }
 
 /// A listener for clients of an address.
@@ -131,4 +149,39 @@ pub(crate) fn exchange(address: SocketAddr, octets: &[u8]) -> Vec<u8> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     answer
+}
+
+/// Sends octets in many pieces while it reads what comes back; returns how many octets came back as they were sent.
+pub(crate) fn stream_through(address: SocketAddr, total: usize) -> usize {
+    let stream = connect(address);
+    let mut writer = stream.try_clone().unwrap();
+    let sender = thread::spawn(move || {
+        let block: Vec<u8> = (0..64 * 1024_u32).map(|n| pattern(n as usize)).collect();
+        let mut left = total;
+        while left > 0 {
+            let count = left.min(block.len());
+            writer.write_all(&block[..count]).unwrap();
+            left -= count;
+        }
+        writer.shutdown(std::net::Shutdown::Write).unwrap();
+    });
+    let mut reader = stream;
+    let mut buffer = vec![0; 256 * 1024];
+    let mut at = 0;
+    loop {
+        let count = reader.read(&mut buffer).unwrap();
+        if count == 0 {
+            break;
+        }
+        for octet in &buffer[..count] {
+            assert_eq!(*octet, pattern(at % (64 * 1024)), "octet {at}");
+            at += 1;
+        }
+    }
+    sender.join().unwrap();
+    at
+}
+
+fn pattern(at: usize) -> u8 {
+    (at * 31 + at / 251) as u8
 }

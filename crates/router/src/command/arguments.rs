@@ -1,0 +1,133 @@
+//! The flags of `skrouterd`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, Command};
+
+/// Read when nothing else is named.
+pub(super) const DEFAULT_CONFIG: &str = "/etc/skupper-router/skrouterd.conf";
+
+/// What the command line says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Arguments {
+    /// The configuration file, where one is named.
+    pub(super) config: Option<PathBuf>,
+    /// Where the process's number is written.
+    pub(super) pid_file: Option<PathBuf>,
+}
+
+/// What follows from the command line.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    /// A router.
+    Run(Arguments),
+    /// Nothing more.
+    Done(ExitCode),
+}
+
+fn command() -> Command {
+    let flag = |name: &'static str, short: char, help: &'static str| {
+        Arg::new(name).long(name).short(short).help(help)
+    };
+    Command::new("skrouterd")
+        .about("Runs a router of a virtual application network")
+        .disable_version_flag(true)
+        .arg(
+            flag(
+                "config",
+                'c',
+                "Configuration file; a name that ends in .json is JSON",
+            )
+            .value_name("FILE"),
+        )
+        .arg(
+            flag(
+                "include",
+                'I',
+                "Accepted for upstream's sake, without effect",
+            )
+            .value_name("DIRECTORY"),
+        )
+        .arg(flag("daemon", 'd', "Detach from the terminal").action(ArgAction::SetTrue))
+        .arg(flag("pidfile", 'P', "Write the process's number into this file").value_name("FILE"))
+        .arg(flag("user", 'U', "Accepted for upstream's sake, without effect").value_name("NAME"))
+        .arg(
+            flag(
+                "test-hooks",
+                'T',
+                "Accepted for upstream's sake, without effect",
+            )
+            .action(ArgAction::SetTrue),
+        )
+        .arg(flag("version", 'v', "Print the version").action(ArgAction::SetTrue))
+}
+
+impl Arguments {
+    /// Reads the command line; `args` begins with the program's name.
+    pub(super) fn parse(args: &[OsString]) -> Wanted {
+        let matches = match command().try_get_matches_from(args) {
+            Ok(matches) => matches,
+            Err(error) => {
+                // A terminal that is gone needs no usage.
+                let _ = error.print();
+                return Wanted::Done(if error.use_stderr() {
+                    ExitCode::FAILURE
+                } else {
+                    ExitCode::SUCCESS
+                });
+            }
+        };
+        if matches.get_flag("version") {
+            println!("{}", env!("CARGO_PKG_VERSION"));
+            return Wanted::Done(ExitCode::SUCCESS);
+        }
+        if matches.get_flag("daemon") {
+            eprintln!(
+                "skrouterd: --daemon is not supported: run in the foreground under a supervisor such as systemd, or end the command with '&'"
+            );
+            return Wanted::Done(ExitCode::FAILURE);
+        }
+        let path = |name: &str| matches.get_one::<String>(name).map(PathBuf::from);
+        Wanted::Run(Arguments {
+            config: path("config"),
+            pid_file: path("pidfile"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Wanted {
+        Arguments::parse(&args.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn upstreams_flags_are_taken() {
+        let Wanted::Run(arguments) = parse(&["skrouterd", "-c", "a.json", "-I", "python", "-T"])
+        else {
+            panic!("a router is to run");
+        };
+        assert_eq!(
+            arguments,
+            Arguments {
+                config: Some("a.json".into()),
+                pid_file: None
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_ends_with_an_error() {
+        let failure = format!("{:?}", ExitCode::FAILURE);
+        for wrong in [&["skrouterd", "--wrong"][..], &["skrouterd", "word"]] {
+            let Wanted::Done(code) = parse(wrong) else {
+                panic!("{wrong:?} was taken")
+            };
+            assert_eq!(format!("{code:?}"), failure);
+        }
+    }
+}

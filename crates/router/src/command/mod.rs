@@ -1,0 +1,131 @@
+//! `skupper router`, and the command line of upstream's `skrouterd`, which is the same (management reference §1).
+
+mod arguments;
+mod launch;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use skupper_management::document::{Dialect, Document};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::agent::{Agent, logging};
+use crate::router::Router;
+use arguments::{Arguments, Wanted};
+
+/// Why the router did not start or did not go on.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(
+        "Not found: Configuration file could not be opened: {path}: {error}: name an existing file with -c, or set QDROUTERD_CONF"
+    )]
+    Open {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+    #[error("Configuration: Configuration file was empty: {0}")]
+    Empty(PathBuf),
+    #[error("Configuration: Cannot load configuration file {path}: {error}")]
+    Document {
+        path: PathBuf,
+        error: skupper_management::document::DocumentErrors,
+    },
+    #[error(transparent)]
+    Start(#[from] crate::router::StartError),
+    #[error(transparent)]
+    Http(#[from] crate::http::BindError),
+    #[error("System: {0}")]
+    System(String),
+}
+
+/// Runs a router until it is told to stop. `args` begins with the program's name.
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    let program = args.first().map_or_else(
+        || "skrouterd".into(),
+        |arg| arg.to_string_lossy().into_owned(),
+    );
+    let arguments = match Arguments::parse(&args) {
+        Wanted::Run(arguments) => arguments,
+        Wanted::Done(code) => return code,
+    };
+    logging::install();
+    match start(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!(target: "ROUTER", "Router start-up failed: {error}");
+            // Whoever started the program by hand sees it without the log.
+            let _ = writeln!(std::io::stderr(), "{program}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let document = match &arguments.config {
+        Some(path) => read(path)?,
+        None => match launch::document()? {
+            Some(document) => document,
+            None => read(Path::new(arguments::DEFAULT_CONFIG))?,
+        },
+    };
+    let router = Router::start(&document)?;
+    let agent = Agent::start(&router)?;
+    tracing::info!(
+        target: "SERVER",
+        "Router started: id={} version={} workers={}",
+        router.context().dispatch.me, env!("CARGO_PKG_VERSION"), router.context().workers.len()
+    );
+    if let Some(path) = &arguments.pid_file {
+        let written = std::fs::write(path, format!("{}\n", std::process::id()));
+        written.map_err(|error| {
+            CommandError::System(format!("cannot write {}: {error}", path.display()))
+        })?;
+    }
+    wait_for_stop()?;
+    drop(agent);
+    drop(router);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> Result<Document, CommandError> {
+    let text = std::fs::read_to_string(path).map_err(|error| CommandError::Open {
+        path: path.to_owned(),
+        error,
+    })?;
+    if text.trim().is_empty() {
+        return Err(CommandError::Empty(path.to_owned()));
+    }
+    let dialect = Dialect::of_path(&path.to_string_lossy());
+    Document::parse(&text, dialect).map_err(|error| CommandError::Document {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// Waits for the signal to stop. A hang-up means nothing: there is no reload, changes come by management.
+fn wait_for_stop() -> Result<(), CommandError> {
+    let system = |error: std::io::Error| {
+        CommandError::System(format!("signals cannot be waited for: {error}"))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system)?;
+    runtime.block_on(async {
+        let mut term = signal(SignalKind::terminate()).map_err(system)?;
+        let mut quit = signal(SignalKind::quit()).map_err(system)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
+        let mut hang_up = signal(SignalKind::hangup()).map_err(system)?;
+        loop {
+            tokio::select! {
+                _ = term.recv() => return Ok(()),
+                _ = quit.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                _ = hang_up.recv() => {}
+            }
+        }
+    })
+}

@@ -1,0 +1,302 @@
+//! Links over mutual TLS: credentials that fit, that do not, and that are renewed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that panics has failed"
+)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use common::trust::{Ca, Files, Use};
+use common::*;
+use serde_json::Value;
+use skupper_management::agent::Store;
+use skupper_management::report::{Refusal, Refuser};
+use skupper_management::{Attributes, Kind};
+use skupper_router::Router;
+
+/// Where a test's files are.
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// The accepting side, with the clients' port.
+fn west(files: &Files) -> Router {
+    let sections = [
+        files.profile("server"),
+        secure_listener("link", "server"),
+        tcp_listener("echo"),
+    ];
+    router("west", &sections)
+}
+
+/// The connecting side, with the server.
+fn east(files: &Files, west: &Router, port: u16) -> Router {
+    let link = listener_port(west, "link");
+    let sections = [
+        files.profile("client"),
+        secure_connector("link", link, "client"),
+        tcp_connector("echo", port),
+    ];
+    router("east", &sections)
+}
+
+fn server_files(directory: &Path, ca: &Ca) -> Files {
+    Files::write(
+        directory,
+        "server",
+        &ca.leaf(Use::Server, "west", &["127.0.0.1"]),
+    )
+}
+
+fn client_files(directory: &Path, ca: &Ca) -> Files {
+    Files::write(directory, "client", &ca.leaf(Use::Client, "east", &[]))
+}
+
+fn refusal_at_listener(router: &Router) -> Refusal {
+    wait_for("refusal at the listener", || {
+        router
+            .entities()
+            .listener("link")?
+            .refusals
+            .snapshot()
+            .entries()
+            .first()
+            .cloned()
+    })
+}
+
+fn refusal_at_connector(router: &Router) -> Refusal {
+    wait_for("refusal at the connector", || {
+        router
+            .entities()
+            .connector("link")?
+            .refusals
+            .snapshot()
+            .entries()
+            .first()
+            .cloned()
+    })
+}
+
+fn update_profile(router: &Router, attributes: Value) -> Result<Attributes, String> {
+    let Value::Object(wanted) = attributes else {
+        panic!("attributes are a map")
+    };
+    let mut entities = router.entities();
+    let name = wanted["name"].as_str().unwrap().to_owned();
+    let current = entities.find(Kind::SslProfile, "name", &name).remove(0);
+    let mut merged = current.clone();
+    merged.extend(wanted);
+    entities
+        .update(Kind::SslProfile, &current, merged)
+        .map_err(|failure| failure.to_string())
+}
+
+#[test]
+fn credentials_of_one_ca_link() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let west = west(&server_files(home.path(), &ca));
+    let east = east(&client_files(home.path(), &ca), &west, server(echo));
+    let address = open_port(&west, "echo");
+    assert_eq!(exchange(address, b"in secret"), b"in secret");
+    assert_eq!(stream_through(address, 16 << 20), 16 << 20);
+    assert!(
+        east.entities()
+            .connector("link")
+            .unwrap()
+            .refusals
+            .snapshot()
+            .entries()
+            .is_empty()
+    );
+    assert!(
+        west.entities()
+            .listener("link")
+            .unwrap()
+            .refusals
+            .snapshot()
+            .entries()
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_client_of_another_ca_is_refused_and_both_sides_say_why() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let west = west(&server_files(home.path(), &ca));
+    let stranger = Ca::new("other CA").leaf(Use::Client, "east", &[]);
+    // It trusts the server all the same.
+    let trusting = skupper_pki::Credential {
+        ca_crt: ca.leaf(Use::Client, "any", &[]).ca_crt,
+        ..stranger
+    };
+    let files = Files::write(home.path(), "client", &trusting);
+    let east = east(&files, &west, server(echo));
+    let here = refusal_at_listener(&west);
+    assert_eq!(
+        (here.by, here.check.as_str()),
+        (Refuser::Us, "issuer"),
+        "{}",
+        here.message
+    );
+    assert!(
+        here.presented.contains("CN=east") && here.expected.contains("CN=CA"),
+        "{here:?}"
+    );
+    let there = refusal_at_connector(&east);
+    assert_eq!(
+        (there.by, there.check.as_str()),
+        (Refuser::Peer, "issuer"),
+        "{}",
+        there.message
+    );
+    assert!(there.presented.contains("CN=east"), "{there:?}");
+    let (status, _) = east.entities().connector("link").unwrap().status();
+    assert_ne!(status.as_str(), "SUCCESS");
+}
+
+#[test]
+fn a_server_by_another_name_is_refused_by_the_client() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let files = Files::write(
+        home.path(),
+        "server",
+        &ca.leaf(Use::Server, "west", &["west.example"]),
+    );
+    let west = west(&files);
+    let east = east(&client_files(home.path(), &ca), &west, server(echo));
+    let refusal = refusal_at_connector(&east);
+    assert_eq!(
+        (refusal.by, refusal.check.as_str()),
+        (Refuser::Us, "name"),
+        "{}",
+        refusal.message
+    );
+    assert!(refusal.expected.contains("127.0.0.1"), "{refusal:?}");
+    assert!(refusal.presented.contains("west.example"), "{refusal:?}");
+    let refusal = refusal_at_listener(&west);
+    assert_eq!(refusal.by, Refuser::Peer, "{}", refusal.message);
+}
+
+#[test]
+fn an_expired_client_is_refused() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let west = west(&server_files(home.path(), &ca));
+    let files = Files::write(
+        home.path(),
+        "client",
+        &ca.expired_leaf(Use::Client, "east", &[]),
+    );
+    let east = east(&files, &west, server(echo));
+    assert_eq!(refusal_at_listener(&west).check, "dates");
+    assert_eq!(refusal_at_connector(&east).check, "dates");
+}
+
+#[test]
+fn nothing_listening_and_no_tls_are_told_apart() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let files = client_files(home.path(), &ca);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let refused = router(
+        "a",
+        &[
+            files.profile("client"),
+            secure_connector("link", closed, "client"),
+        ],
+    );
+    assert_eq!(refusal_at_connector(&refused).check, "connect");
+    let clear = server(|mut stream| {
+        let _ = stream.write_all(b"220 welcome to another protocol\r\n");
+        let _ = stream.read(&mut [0; 64]);
+    });
+    let confused = router(
+        "b",
+        &[
+            files.profile("client"),
+            secure_connector("link", clear, "client"),
+        ],
+    );
+    let refusal = refusal_at_connector(&confused);
+    assert_eq!(refusal.check, "tls", "{}", refusal.message);
+}
+
+#[test]
+fn a_renewed_credential_is_used_and_cuts_nothing() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let server_files = server_files(home.path(), &ca);
+    let client_files = client_files(home.path(), &ca);
+    let west = west(&server_files);
+    let east = east(&client_files, &west, server(echo));
+    let address = open_port(&west, "echo");
+    let mut open = connect(address);
+    let mut ping = |text: &[u8; 4]| {
+        open.write_all(text).unwrap();
+        let mut pong = [0; 4];
+        open.read_exact(&mut pong).unwrap();
+        assert_eq!(&pong, text);
+    };
+    ping(b"one.");
+    client_files.replace(&ca.leaf(Use::Client, "renewed", &[]));
+    update_profile(&east, client_files.attributes("client", 1, 0)).unwrap();
+    wait_for("connection of the new credential", || {
+        let connections = west.context().connections.all();
+        let renewed = connections.iter().any(|connection| {
+            let peer = connection.peer.get();
+            peer.is_some_and(|peer| {
+                peer.group_ordinal == 1 && peer.user.as_deref() == Some("CN=renewed")
+            })
+        });
+        renewed.then_some(())
+    });
+    ping(b"two.");
+    assert_eq!(exchange(address, b"new flow"), b"new flow");
+    server_files.replace(&ca.leaf(Use::Server, "west again", &["127.0.0.1"]));
+    update_profile(&west, server_files.attributes("server", 1, 0)).unwrap();
+    ping(b"thre");
+    // Once the old revision is no longer valid, its connections go, and the flow on them with them.
+    update_profile(&east, client_files.attributes("client", 2, 2)).unwrap();
+    wait_for("end of the old connections", || {
+        let connections = east.context().connections.all();
+        connections
+            .iter()
+            .all(|connection| connection.ordinal == Some(2))
+            .then_some(())
+    });
+    let address = open_port(&west, "echo");
+    assert_eq!(exchange(address, b"still there"), b"still there");
+}
+
+#[test]
+fn what_cannot_be_loaded_leaves_the_old_in_use() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let server_files = server_files(home.path(), &ca);
+    let west = west(&server_files);
+    let first = east(&client_files(home.path(), &ca), &west, server(echo));
+    open_port(&west, "echo");
+    let mut broken = ca.leaf(Use::Server, "west", &["127.0.0.1"]);
+    broken.tls_key = ca.leaf(Use::Server, "another", &[]).tls_key;
+    server_files.replace(&broken);
+    let refused = update_profile(&west, server_files.attributes("server", 1, 0));
+    assert!(refused.unwrap_err().contains("key"));
+    let shown = west
+        .entities()
+        .find(Kind::SslProfile, "name", "server")
+        .remove(0);
+    assert_eq!(shown["credential"]["state"], "previous", "{shown:?}");
+    drop(first);
+    closed_port(&west, "echo");
+    let _second = east(&client_files(home.path(), &ca), &west, server(echo));
+    assert_eq!(
+        exchange(open_port(&west, "echo"), b"as before"),
+        b"as before"
+    );
+}
