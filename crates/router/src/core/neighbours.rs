@@ -59,7 +59,7 @@ impl Connections {
         }
     }
 
-    /// The control links of a connection are attached: the connector's older ones are not needed any more.
+    /// A neighbour is talked to on a connection: its connector's older ones are not needed any more.
     pub(crate) fn retire_older(&self, new: &ConnectionHandle) {
         let Some(correlator) = correlator(new).filter(|_| !new.incoming) else {
             return;

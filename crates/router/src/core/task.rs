@@ -122,7 +122,6 @@ impl Core {
         };
         let now = self.now();
         self.engine.link_up(link, now);
-        self.connections.retire_older(&connection);
         self.dirty = true;
     }
 
@@ -247,7 +246,14 @@ impl Core {
                     }
                 }
                 Output::TableChanged(_) => self.dirty = true,
-                Output::Event(event) => log(&event),
+                Output::Event(event) => {
+                    log(&event);
+                    if let Event::NeighbourUp { link, .. } | Event::NeighbourMoved { link, .. } = event
+                        && let Some(used) = self.connections.get(link.0)
+                    {
+                        self.connections.retire_older(used);
+                    }
+                }
             }
         }
         if std::mem::take(&mut self.dirty) {
