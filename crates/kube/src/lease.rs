@@ -57,10 +57,24 @@ impl std::fmt::Debug for Election {
     }
 }
 
+/// Says whether this candidate may act; whoever listens hears of changes only.
+fn changed(leading: &watch::Sender<bool>, now: bool) -> bool {
+    leading.send_if_modified(|before| std::mem::replace(before, now) != now)
+}
+
 /// The Lease as last seen, and when it last changed by our clock (the holder's may be wrong).
 struct Seen {
     lease: Lease,
     at: Instant,
+}
+
+impl Seen {
+    fn holder(&self) -> Option<&str> {
+        self.lease
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.holder_identity.as_deref())
+    }
 }
 
 impl Election {
@@ -85,22 +99,27 @@ impl Election {
     pub async fn run(&self, leading: &watch::Sender<bool>) {
         let mut seen: Option<Seen> = None;
         let mut renewed: Option<Instant> = None;
+        let mut holder: Option<String> = None;
         loop {
             let began = Instant::now();
             let attempt = timeout(self.timing.deadline / 2, self.acquire_or_renew(&mut seen)).await;
             let pause = match attempt {
                 Ok(Ok(true)) => {
-                    if leading.send_replace(true) {
-                        debug!(lease = self.name, "lease renewed");
-                    } else {
+                    if changed(leading, true) {
                         info!(lease = self.name, identity = self.identity, "leading");
                     }
                     renewed = Some(began);
                     self.timing.renew
                 }
                 Ok(Ok(false)) => {
-                    if leading.send_replace(false) {
+                    if changed(leading, false) {
                         warn!(lease = self.name, "another replica leads now");
+                    }
+                    let now = seen.as_ref().and_then(Seen::holder);
+                    if now != holder.as_deref() {
+                        let leader = now.unwrap_or_default();
+                        info!(lease = self.name, leader, "standing by");
+                        holder = now.map(str::to_owned);
                     }
                     renewed = None;
                     self.timing.retry
@@ -128,7 +147,7 @@ impl Election {
                 }
             };
             if renewed.is_some_and(|renewed| renewed.elapsed() + pause > self.timing.deadline)
-                && leading.send_replace(false)
+                && changed(leading, false)
             {
                 warn!(
                     lease = self.name,

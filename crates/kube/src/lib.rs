@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod controller;
+mod flags;
 pub mod lease;
 pub mod logging;
 pub mod metrics;

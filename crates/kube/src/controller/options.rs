@@ -8,6 +8,8 @@ use clap::Parser;
 use skupper_pki::KeyAlgorithm;
 use skupper_site::access::AccessType;
 
+use crate::flags::{boolean, two_dashes};
+
 /// Watches the skupper.io resources of a cluster or a namespace and makes sites of them.
 ///
 /// Flags take one dash or two; the environment variable gives the default.
@@ -244,25 +246,6 @@ impl Options {
             }
         }
         (known, unknown)
-    }
-}
-
-/// A flag in Go's style, which takes one dash, as clap wants it.
-fn two_dashes(argument: OsString) -> OsString {
-    match argument.to_str() {
-        Some(text) if text.len() > 2 && text.starts_with('-') && !text.starts_with("--") => {
-            format!("-{text}").into()
-        }
-        _ => argument,
-    }
-}
-
-/// What Go's `strconv.ParseBool` takes for true and false.
-fn boolean(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" | "" => Ok(false),
-        _ => Err("expected true or false".to_owned()),
     }
 }
 

@@ -72,7 +72,12 @@ impl Queue {
                             entries.due.remove(&namespace);
                             entries.running.insert(Arc::clone(&namespace));
                             self.metrics.taken(now - at);
-                            self.metrics.waiting(entries.order.len());
+                            let due = entries
+                                .order
+                                .iter()
+                                .take_while(|(at, _)| *at <= now)
+                                .count();
+                            self.metrics.waiting(due);
                             return namespace;
                         }
                         continue;
