@@ -3,18 +3,21 @@
 //! * [`record`]: record types, attributes, records, and how changes merge.
 //! * [`update`]: the messages: beacon, heartbeat, flush, records.
 //! * [`source`]: who tells, and at which addresses.
+//! * [`emitter`]: a source's side: makes itself known, tells what changed, answers requests for everything.
 //! * [`collector`]: who listens: finds sources, asks them for everything, keeps what they tell, forgets the silent.
 //! * [`network_status`]: the document that is made of a collector's records.
 //!
 //! Source: observability reference §§1–7.
 
 pub mod collector;
+pub mod emitter;
 pub mod network_status;
 pub mod record;
 pub mod source;
 pub mod update;
 
 pub use collector::Collector;
+pub use emitter::Emitter;
 pub use record::{Attribute, Datum, Record, RecordType};
 pub use source::{Source, SourceKind};
 pub use update::Update;
