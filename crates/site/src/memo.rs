@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::Observed;
+use jiff::Timestamp;
+
 use crate::certificates::Verdict;
 use crate::credentials::{Remembered, Use};
+use crate::{ObjectKind, Observed};
 
 /// What one namespace's reconciles remember of each other: judgements of Secrets that have not changed, and Events that
 /// were returned. A new one is always correct, it only costs time (and tells of an approaching expiry once more).
@@ -14,6 +16,8 @@ pub struct Memo {
     pub(crate) told: BTreeSet<String>,
     /// How Secrets looked, by name and use.
     pub(crate) looks: BTreeMap<(String, Use), Remembered>,
+    /// When the text of a condition last followed what a router says.
+    pub(crate) said: BTreeMap<(ObjectKind, String), Timestamp>,
     /// How Secrets fared as what a Certificate wants, by name.
     pub(crate) verdicts: BTreeMap<String, Verdict>,
 }
@@ -23,6 +27,10 @@ impl Memo {
     pub(crate) fn prune(&mut self, observed: &Observed) {
         self.looks
             .retain(|(secret, _), _| observed.secrets.contains_key(secret));
+        self.said.retain(|(kind, name), _| match kind {
+            ObjectKind::Link => observed.links.contains_key(name),
+            _ => observed.router_accesses.contains_key(name),
+        });
         self.verdicts
             .retain(|certificate, _| observed.certificates.contains_key(certificate));
         // Uses change with the names of endpoints; what is not asked for any more is judged anew if it is.

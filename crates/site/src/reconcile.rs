@@ -4,9 +4,10 @@ use jiff::Timestamp;
 
 use crate::access::{self, Reported};
 use crate::certificates::{self, Ensured, Managed};
-use crate::names::{NETWORK_STATUS, ROUTER_REPORT};
+use crate::credentials::{self, Use};
+use crate::names::{LOCAL_SERVER, NETWORK_STATUS, ROUTER, ROUTER_REPORT};
 use crate::pass::Pass;
-use crate::refusals::Report;
+use crate::refusals::{self, Report};
 use crate::router_config::{Current, Draft, SiteSettings, publish};
 use crate::site::{self, Active, Findings};
 use crate::status::{self, Network};
@@ -46,8 +47,8 @@ fn unserved(pass: &mut Pass<'_>, active: Option<&Active>) {
     );
     site::report(pass, active, &Findings::default(), None);
     access::report_router_accesses(pass, &[], None);
-    links::report(pass, None, "", None, &Report::default(), None);
-    services::report_listeners(pass, None, None, None);
+    links::report(pass, None);
+    services::report_listeners(pass, None, None, &Report::default(), None);
     services::report_connectors(pass, None, None, None);
 }
 
@@ -108,10 +109,14 @@ fn served(pass: &mut Pass<'_>, active: &Active) {
     services::add_listeners(&mut draft, &listeners, active.site.id());
     services::add_connectors(&mut draft, &connectors, active.site.id());
     services::want_services(pass, active, &listeners);
+    draft.hold(
+        LOCAL_SERVER,
+        &credentials::look(pass, LOCAL_SERVER, &Use::ServiceServer),
+    );
+    let held = draft.held.clone();
     let mut config_error = None;
-    if observed.secrets.contains_key(crate::names::LOCAL_SERVER)
-        || pass.secret(crate::names::LOCAL_SERVER).is_some()
-    {
+    // Without the credential for the cluster's own use the first pod would wait for it in vain.
+    if observed.config_maps.contains_key(ROUTER) || pass.secret(LOCAL_SERVER).is_some() {
         config_error = publish(pass, active, draft, &current, &site_settings).error;
         site::deployment(pass, active);
     }
@@ -125,6 +130,7 @@ fn served(pass: &mut Pass<'_>, active: &Active) {
         &managed,
         &site_settings,
         config_error,
+        site::is_running(pass).then_some(&report),
     );
     site::report(pass, Some(active), &findings, network);
     access::report_secured_accesses(pass, &exposed, &ensured.errors);
@@ -133,18 +139,19 @@ fn served(pass: &mut Pass<'_>, active: &Active) {
         report: &report,
         looks: &looks,
         certificate_messages: &managed.messages,
+        held: &held,
         config_error,
     };
     access::report_router_accesses(pass, &accesses, Some(&reported));
-    links::report(
-        pass,
-        Some(&links),
-        active.site.id(),
+    let told = links::Told {
+        site_id: active.site.id(),
         network,
-        &report,
+        report: &report,
+        held: &held,
         config_error,
-    );
-    services::report_listeners(pass, Some(&listeners), network, config_error);
+    };
+    links::report(pass, Some((&links, &told)));
+    services::report_listeners(pass, Some(&listeners), network, &report, config_error);
     services::report_connectors(pass, Some(&connectors), network, config_error);
 }
 
@@ -156,6 +163,7 @@ fn findings(
     managed: &Managed,
     site_settings: &SiteSettings,
     config_error: Option<&str>,
+    report: Option<&Report>,
 ) -> Findings {
     let mut errors: Vec<String> = site_settings.problems.clone();
     errors.extend(
@@ -167,6 +175,7 @@ fn findings(
     );
     errors.extend(managed.site_errors.iter().cloned());
     errors.extend(config_error.map(str::to_owned));
+    errors.extend(report.into_iter().flat_map(refusals::adaptor_problems));
     let mut seen = std::collections::BTreeSet::new();
     errors.retain(|error| seen.insert(error.clone()));
     Findings {

@@ -1,7 +1,8 @@
 //! RouterAccess: the listeners that it wants of the router, the SecuredAccess that exposes them, and its status.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use skupper_api::{
@@ -11,11 +12,11 @@ use skupper_api::{
 
 use super::{Exposed, secured_access::ordered};
 use crate::ObjectKind;
-use crate::credentials::{self, Look, Use};
+use crate::credentials::{self, KEPT, Look, Use};
 use crate::names::{CONTROLLED, ROUTER, ROUTER_ACCESS};
 use crate::pass::{Pass, owner};
 use crate::plan::EventType;
-use crate::refusals::{self, REFUSALS, Report};
+use crate::refusals::{self, REFUSALS, Report, steady};
 use crate::site::Active;
 
 /// A RouterAccess that was looked at.
@@ -175,6 +176,9 @@ fn secured_access_spec(access: &RouterAccess, default_issuer: &str) -> SecuredAc
 /// is there only while there is something to tell, and has no influence on `Ready`.
 pub(crate) const CREDENTIALS_FIT: &str = "CredentialsFit";
 
+/// How often refusals are told anew: whoever knocks at the port could otherwise make the controller write.
+const PAUSE: Duration = Duration::from_secs(10);
+
 /// What else is known when statuses are written.
 pub(crate) struct Reported<'a> {
     pub(crate) exposed: &'a [Exposed],
@@ -183,6 +187,8 @@ pub(crate) struct Reported<'a> {
     pub(crate) looks: &'a [Look],
     /// Messages of Certificates that are not ready, by name.
     pub(crate) certificate_messages: &'a BTreeMap<String, String>,
+    /// Profiles that stay in an earlier revision, since their Secrets cannot be loaded.
+    pub(crate) held: &'a BTreeSet<String>,
     /// Why the router's configuration is not written.
     pub(crate) config_error: Option<&'a str>,
 }
@@ -229,7 +235,19 @@ pub(crate) fn report(
         optional(pass, &mut object, CREDENTIALS_FIT, noted);
         let listeners: Vec<String> = view.listeners().collect();
         let refused =
-            refusals::listener_state(reported.report, listeners.iter().map(String::as_str));
+            refusals::listener_state(reported.report, listeners.iter().map(String::as_str)).map(
+                |state| {
+                    let seen = view.object.condition(REFUSALS);
+                    steady(
+                        pass,
+                        ObjectKind::RouterAccess,
+                        view.name(),
+                        seen,
+                        state,
+                        PAUSE,
+                    )
+                },
+            );
         optional(pass, &mut object, REFUSALS, refused);
         object.status_mut().endpoints = endpoints;
         pass.set_status(
@@ -261,6 +279,9 @@ fn errors(view: &RouterAccessView, look: &Look, reported: &Reported<'_>) -> Vec<
     let mut errors: Vec<String> = look.problem(secret).into_iter().collect();
     if look.is_missing() {
         errors.extend(reported.certificate_messages.get(secret).cloned());
+    }
+    if reported.held.contains(secret) {
+        errors.push(KEPT.to_owned());
     }
     errors.extend(look.unfit.iter().cloned());
     errors.extend(refusals::profile_problem(reported.report, secret));

@@ -5,11 +5,11 @@ use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 use skupper_api::{CertificateSpec, State};
 use skupper_pki::judge::{Element, Fault, Severity};
-use skupper_pki::{Credential, Expectation, Role, TrustBundle, judge};
+use skupper_pki::{Credential, Expectation, Finding, Role, TrustBundle, judge};
 
 use super::assess::roles;
 use super::ownership::is_certificate;
-use crate::credentials::{fault, join};
+use crate::credentials::{fault, join, untrusted_issuer};
 use crate::names::{CERTIFICATE, CONTROLLED, FINGERPRINT, FORMER_ISSUERS, HOSTS, NOT_CONTROLLED};
 
 /// What else decides whether a user's Secret fits.
@@ -18,6 +18,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) has_to_issue: bool,
     /// Client credentials of this site that will be presented to it, by name.
     pub(super) clients: Vec<(&'a str, Credential)>,
+    /// The CA of this site's client credentials, where the user brought that too, with the name of its Secret.
+    pub(super) users_issuer: Option<(String, Credential)>,
 }
 
 /// The condition of a Certificate whose Secret is the user's: exactly one sentence where it fits, and why after it if not.
@@ -63,30 +65,33 @@ fn faults(
         }
     }
     if faults.is_empty() {
-        faults.extend(trusts_no_client(credential, &around.clients, now));
+        faults.extend(trusts_no_client(credential, around, now));
     }
     faults
 }
 
-/// That `ca.crt` trusts none of the clients that will come. One that comes from elsewhere may be trusted; none is known then.
+/// That `ca.crt` trusts none of the clients that will come: those that the user's CA signs, or those that were issued. Where
+/// the CA is ours and has signed none, clients come from elsewhere, and what they are is not known.
 fn trusts_no_client(
     server: &Credential,
-    clients: &[(&str, Credential)],
+    around: &Surroundings<'_>,
     now: Timestamp,
 ) -> Option<String> {
+    if let Some((name, issuer)) = &around.users_issuer {
+        return untrusted_issuer(server, name, &issuer.chain().ok()?, now);
+    }
     let bundle = TrustBundle::new(server.trusted().ok()?);
-    let refused = |client: &Credential| {
-        let findings = judge(
-            client,
-            &Expectation::new(Role::Client, now).trusted_by(&bundle),
-        );
+    let serious = |findings: Vec<Finding>| {
         findings
             .into_iter()
             .find(|finding| finding.severity > Severity::Note)
     };
     let mut why = None;
-    for (name, client) in clients {
-        let finding = refused(client)?;
+    for (name, client) in &around.clients {
+        let finding = serious(judge(
+            client,
+            &Expectation::new(Role::Client, now).trusted_by(&bundle),
+        ))?;
         why.get_or_insert((*name, finding));
     }
     let (name, finding) = why?;

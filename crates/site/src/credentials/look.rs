@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
-use skupper_pki::judge::{Element, Fault, Severity};
+use skupper_pki::judge::{Anchor, Element, Fault, Severity};
 use skupper_pki::{Certificate, Credential, Expectation, Finding, Role, TrustBundle, judge};
 
 use super::sentence::fault;
@@ -206,8 +206,8 @@ fn concerns(used: &Use, finding: &Finding) -> bool {
     }
 }
 
-/// That `ca.crt` of the server does not trust the CA that signs the clients which this site hands out.
-fn untrusted_issuer(
+/// That `ca.crt` of a server does not trust the CA that signs this site's client credentials.
+pub(crate) fn untrusted_issuer(
     server: &Credential,
     name: &str,
     issuing: &[Certificate],
@@ -219,10 +219,20 @@ fn untrusted_issuer(
     let why = findings
         .iter()
         .find(|finding| finding.severity > Severity::Note)?;
+    let why = match why.check() {
+        "issuer" => {
+            let listed: Vec<String> = bundle.anchors().iter().map(Anchor::to_string).collect();
+            format!(
+                "{CA_CRT} lists {}, not {}",
+                listed.join(", "),
+                Anchor::of(issuer)
+            )
+        }
+        _ => fault(why),
+    };
     Some(format!(
-        "client credentials issued by Secret {name} will be refused here: {}. Add its tls.crt to {CA_CRT}, or hand out client \
-         credentials from a CA that is there",
-        fault(why)
+        "the CA in Secret {name}, which signs client credentials of this site, is not trusted here: {why}. Add its certificate \
+         to {CA_CRT}, or hand out client credentials from a CA that is there"
     ))
 }
 

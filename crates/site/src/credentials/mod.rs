@@ -6,5 +6,9 @@
 mod look;
 mod sentence;
 
-pub(crate) use look::{Look, Remembered, Use, look, of_secret, revision};
+/// What is said beside a problem of a Secret that is in use already.
+pub(crate) const KEPT: &str =
+    "the router goes on with the credential that it has, until its pod ends";
+
+pub(crate) use look::{Look, Remembered, Use, look, of_secret, revision, untrusted_issuer};
 pub(crate) use sentence::{fault, join};

@@ -17,7 +17,7 @@ pub(crate) fn fault(finding: &Finding) -> String {
         }
         Fault::NotYetValid { not_before, .. } => {
             format!(
-                "{place} is not valid before {}; {}",
+                "{place} is not yet valid: it is valid from {}; {}",
                 moment(*not_before),
                 finding.remedy()
             )

@@ -3,7 +3,7 @@
 mod proxy;
 mod report;
 
-pub(crate) use report::report;
+pub(crate) use report::{Told, report};
 
 use std::sync::Arc;
 

@@ -1,24 +1,35 @@
 //! Statuses of Links: configured or not, connected or not, and why not.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use skupper_api::{Kind, Link, State, condition};
 
 use super::LinkView;
 use crate::ObjectKind;
-use crate::credentials::join;
+use crate::credentials::{KEPT, join};
 use crate::pass::Pass;
-use crate::refusals::{self, Report};
+use crate::refusals::{self, Report, steady};
 use crate::status::{NO_ACTIVE_SITE, Network};
 
-/// Writes the statuses. Without an active site (`views` is `None`) all are told so.
-pub(crate) fn report(
-    pass: &mut Pass<'_>,
-    views: Option<&[LinkView]>,
-    site_id: &str,
-    network: Option<&Network>,
-    refused: &Report,
-    config_error: Option<&str>,
-) {
-    let Some(views) = views else {
+/// What else is known when statuses are written.
+pub(crate) struct Told<'a> {
+    pub(crate) site_id: &'a str,
+    pub(crate) network: Option<&'a Network>,
+    /// What the routers say.
+    pub(crate) report: &'a Report,
+    /// Profiles that stay in an earlier revision, since their Secrets cannot be loaded.
+    pub(crate) held: &'a BTreeSet<String>,
+    /// Why the router's configuration is not written.
+    pub(crate) config_error: Option<&'a str>,
+}
+
+/// How often the text of a Link's condition may change for nothing but that.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Writes the statuses. Without an active site all are told so.
+pub(crate) fn report(pass: &mut Pass<'_>, links: Option<(&[LinkView], &Told<'_>)>) {
+    let Some((views, told)) = links else {
         for (name, link) in &pass.observed.links {
             let mut object = Link::clone(link);
             object.set_condition(
@@ -37,23 +48,27 @@ pub(crate) fn report(
     };
     for view in views {
         let mut object = Link::clone(&view.object);
-        let errors = errors(view, config_error);
+        let errors = errors(view, told);
         let configured = if errors.is_empty() {
             State::ready()
         } else {
             State::error(errors.join("\n"))
         };
         object.set_condition(condition::CONFIGURED, &configured, pass.now);
-        let record = network.and_then(|network| network.link(site_id, view.name()));
+        let record = told
+            .network
+            .and_then(|network| network.link(told.site_id, view.name()));
         let operational = record.is_some_and(|record| record.operational);
-        let why = why_not(view, refused);
+        let why = why_not(view, told.report);
         // Before anything is known of the network, silence: the summary reads `Not Operational`, as upstream's.
-        if operational || network.is_some() || why.is_some() {
+        if operational || told.network.is_some() || why.is_some() {
             let state = match (operational, why) {
                 (true, _) => State::ready(),
                 (false, None) => State::pending("Not operational"),
                 (false, Some(why)) => State::pending(format!("Not operational: {why}")),
             };
+            let seen = view.object.condition(condition::OPERATIONAL);
+            let state = steady(pass, ObjectKind::Link, view.name(), seen, state, PAUSE);
             object.set_condition(condition::OPERATIONAL, &state, pass.now);
         }
         if let Some(record) = record {
@@ -71,7 +86,7 @@ pub(crate) fn report(
 }
 
 /// What keeps the router from trying.
-fn errors(view: &LinkView, config_error: Option<&str>) -> Vec<String> {
+fn errors(view: &LinkView, told: &Told<'_>) -> Vec<String> {
     let secret = &view.object.spec.tls_credentials;
     let mut errors: Vec<String> = view
         .look
@@ -79,7 +94,10 @@ fn errors(view: &LinkView, config_error: Option<&str>) -> Vec<String> {
         .filter_map(|look| look.problem(secret))
         .collect();
     errors.extend(view.errors.iter().cloned());
-    errors.extend(config_error.map(str::to_owned));
+    if told.held.contains(&format!("{secret}-profile")) {
+        errors.push(KEPT.to_owned());
+    }
+    errors.extend(told.config_error.map(str::to_owned));
     errors
 }
 

@@ -7,8 +7,12 @@
 
 mod report;
 mod sentences;
+mod steady;
 
 pub use report::{Report, RouterReport};
 pub use sentences::REFUSALS;
 
-pub(crate) use sentences::{link_message, listener_state, profile_problem};
+pub(crate) use sentences::{
+    adaptor_problems, link_message, listen_problem, listener_state, profile_problem,
+};
+pub(crate) use steady::steady;

@@ -49,7 +49,7 @@ fn connection_message(attributes: &Attributes) -> Option<String> {
 /// The refusal in one sentence: its own, or one made of its parts.
 fn sentence(refusal: &Refusal) -> String {
     if !refusal.message.is_empty() {
-        return bounded_text(&refusal.message);
+        return without_now(&bounded_text(&refusal.message));
     }
     let who = match refusal.by {
         Refuser::Us => format!("this site refused {}", refusal.peer),
@@ -140,6 +140,44 @@ fn peers(count: u64) -> String {
     }
 }
 
+/// Without what changes with every try: `, now is <time> (<span> too late)`.
+fn without_now(text: &str) -> String {
+    let Some((before, rest)) = text.split_once(", now is ") else {
+        return text.to_owned();
+    };
+    let after = rest
+        .find([')', ';'])
+        .map_or("", |end| rest[end..].trim_start_matches(')'));
+    format!("{before}{after}")
+}
+
+/// What adaptors could not do for their routers.
+pub(crate) fn adaptor_problems(report: &Report) -> impl Iterator<Item = String> + '_ {
+    let problems = report
+        .routers
+        .iter()
+        .flat_map(|(pod, router)| router.problems.iter().map(move |problem| (pod, problem)));
+    problems
+        .take(16)
+        .map(|(pod, problem)| format!("router pod {pod}: {}", without_now(&bounded_text(problem))))
+}
+
+/// Why a router does not listen for clients, by the name of its `tcpListener`.
+pub(crate) fn listen_problem(report: &Report, listener: &str) -> Option<String> {
+    let text = |attributes: &Attributes| {
+        attributes
+            .get("connectionMsg")
+            .and_then(|text| text.as_str())
+            .map(bounded_text)
+    };
+    let message = report
+        .routers
+        .values()
+        .filter_map(|router| router.tcp_listeners.get(listener))
+        .find_map(text)?;
+    (!message.is_empty()).then(|| format!("the router cannot listen: {message}"))
+}
+
 /// What the router says of a credential that it could not load, by its profile's name.
 pub(crate) fn profile_problem(report: &Report, profile: &str) -> Option<String> {
     report
@@ -178,11 +216,21 @@ mod tests {
     fn the_newest_refusal_explains_a_link() {
         let report = report(
             json!({"pod": {"connectors": {"l": {"connectionMsg": "old", "refusals": [
-            {"by": "peer", "check": "alert", "peer": "h:1", "message": "earlier", "lastSeconds": 5},
-            {"by": "us", "check": "name", "peer": "h:1", "message": "later", "lastSeconds": 6}]}}}}),
+            {"by": "peer", "check": "alert", "peer": "h:1", "message": "earlier", "firstSeconds": 1, "lastSeconds": 5},
+            {"by": "us", "check": "name", "peer": "h:1", "message": "later", "firstSeconds": 1, "lastSeconds": 6}]}}}}),
         );
         assert_eq!(link_message(&report, "l").as_deref(), Some("later"));
         assert_eq!(link_message(&report, "other"), None);
+    }
+
+    #[test]
+    fn a_sentence_does_not_change_with_every_try() {
+        let text = "the certificate presented (CN=a) has expired: valid until 2026-11-23T00:00:00Z, now is \
+            2026-11-25T00:00:00Z (2 days too late); issue it again";
+        let steady = "the certificate presented (CN=a) has expired: valid until 2026-11-23T00:00:00Z; issue it again";
+        assert_eq!(without_now(text), steady);
+        assert_eq!(without_now("valid until x, now is y"), "valid until x");
+        assert_eq!(without_now(steady), steady);
     }
 
     #[test]
@@ -201,8 +249,8 @@ mod tests {
     fn a_router_access_tells_how_many_were_refused_and_why() {
         let report = report(
             json!({"pod": {"listeners": {"skupper-router-inter-router": {"refusalCount": 7, "refusals": [
-            {"by": "us", "check": "tls", "peer": "10.0.0.9:1", "message": "no TLS", "count": 6, "lastSeconds": 1_795_000_000},
-            {"by": "us", "check": "missing", "peer": "10.0.0.8:1", "expected": "a certificate", "lastSeconds": 1}]}}}}),
+            {"by": "us", "check": "tls", "peer": "10.0.0.9:1", "message": "no TLS", "count": 6, "firstSeconds": 1, "lastSeconds": 1_795_000_000},
+            {"by": "us", "check": "missing", "peer": "10.0.0.8:1", "expected": "a certificate", "firstSeconds": 1, "lastSeconds": 1}]}}}}),
         );
         let state =
             listener_state(&report, ["skupper-router-inter-router", "x"].into_iter()).unwrap();

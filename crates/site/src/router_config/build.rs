@@ -110,6 +110,13 @@ impl Draft {
         self.usable(profile, look) && self.insert_profile(profile, secret, false)
     }
 
+    /// Leaves a profile in its revision if its Secret cannot be loaded now.
+    pub(crate) fn hold(&mut self, profile: &str, look: &Look) {
+        if !look.is_loadable() {
+            self.held.insert(profile.to_owned());
+        }
+    }
+
     fn usable(&mut self, profile: &str, look: &Look) -> bool {
         if look.is_loadable() {
             return true;

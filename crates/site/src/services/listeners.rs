@@ -12,6 +12,7 @@ use crate::ObjectKind;
 use crate::credentials::{self, Look, Use};
 use crate::names::{LISTENER, ROUTER, ROUTER_LOCAL};
 use crate::pass::Pass;
+use crate::refusals::{self, Report};
 use crate::router_config::{Current, Draft};
 use crate::status::{NO_ACTIVE_SITE, Network};
 
@@ -233,6 +234,7 @@ pub(crate) fn report(
     pass: &mut Pass<'_>,
     views: Option<&[ListenerView]>,
     network: Option<&Network>,
+    report: &Report,
     config_error: Option<&str>,
 ) {
     let Some(views) = views else {
@@ -253,7 +255,10 @@ pub(crate) fn report(
         return;
     };
     for view in views {
-        let error = view.error().or_else(|| config_error.map(str::to_owned));
+        let error = view
+            .error()
+            .or_else(|| refusals::listen_problem(report, &router_name(view.name())))
+            .or_else(|| config_error.map(str::to_owned));
         let configured = error.map_or_else(State::ready, State::error);
         let mut object = Listener::clone(&view.object);
         object.set_condition(condition::CONFIGURED, &configured, pass.now);

@@ -34,18 +34,24 @@ pub(crate) fn default_issuer(site: &Site) -> &str {
 
 /// Chooses the active Site: the one that owns the router's ConfigMap; before there is one, the oldest.
 pub(crate) fn choose(pass: &Pass<'_>) -> Option<Active> {
-    let sites = &pass.observed.sites;
+    // One that is being deleted is gone already: what it had must not be made again.
+    let sites = || {
+        pass.observed
+            .sites
+            .values()
+            .filter(|site| site.metadata.deletion_timestamp.is_none())
+    };
     let config = pass.observed.config_maps.get(ROUTER);
     let owners = config
         .and_then(|config| config.metadata.owner_references.as_deref())
         .unwrap_or_default();
-    let owned = sites.values().find(|site| {
+    let owned = sites().find(|site| {
         owners
             .iter()
             .any(|owner| owner.uid == site.id() && Some(&owner.name) == site.metadata.name.as_ref())
     });
     let oldest = || {
-        sites.values().min_by_key(|site| {
+        sites().min_by_key(|site| {
             (
                 site.metadata.creation_timestamp.as_ref().map(|time| time.0),
                 site.metadata.name.clone(),

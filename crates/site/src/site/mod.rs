@@ -7,7 +7,7 @@ mod sizing;
 mod status;
 
 pub(crate) use active::{Active, choose};
-pub(crate) use status::{Findings, report};
+pub(crate) use status::{Findings, is_running, report};
 
 use skupper_api::{RouterAccess, RouterAccessRole, RouterAccessSpec};
 

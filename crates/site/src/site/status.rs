@@ -1,6 +1,6 @@
 //! Statuses of Sites.
 
-use skupper_api::{Controller, Endpoint, Kind, Site, State, condition};
+use skupper_api::{ConditionStatus, Controller, Endpoint, Kind, Site, State, condition};
 
 use super::Active;
 use super::active::{default_issuer, failures, not_active};
@@ -93,6 +93,11 @@ fn report_active(
         status.network.clone_from(&network.sites);
         status.sites_in_network = i64::try_from(network.sites.len()).unwrap_or(i64::MAX);
     }
+}
+
+/// Whether a router pod runs and is ready.
+pub(crate) fn is_running(pass: &Pass<'_>) -> bool {
+    running(pass).status == ConditionStatus::True
 }
 
 /// Whether a router pod runs and is ready, and what the last one says if none does.

@@ -1,13 +1,15 @@
 //! Every Certificate of the namespace: its Secret, and its status.
 
+mod absent;
+mod report;
+mod surroundings;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
-use skupper_api::{
-    Certificate, CertificateSpec, Condition, ConditionStatus, Kind, State, StatusFields, condition,
-};
+use skupper_api::{Certificate, CertificateSpec, ConditionStatus, State};
 use skupper_pki::Credential;
 use skupper_pki::issue::Issuer;
 
@@ -16,10 +18,9 @@ use super::ensure::{Ensured, is_controlled};
 use super::former::{self, LastEnds};
 use super::issue::{self, Budget};
 use super::ownership::{self, Ownership};
-use super::users::{self, Surroundings};
+use super::users;
 use super::{Overrides, overrides};
 use crate::credentials::{of_secret, revision};
-use crate::names::NOT_CONTROLLED;
 use crate::pass::Pass;
 use crate::plan::EventType;
 use crate::settings::CertificateSettings;
@@ -33,11 +34,6 @@ pub(crate) struct Managed {
     /// Why a certificate that the site itself needs cannot be issued.
     pub(crate) site_errors: Vec<String>,
 }
-
-/// What is said while a Secret that was deleted may come back.
-const DELETED: &str = "was deleted";
-/// The same where the Secret was the user's.
-const USERS_DELETED: &str = "provided by its user was deleted";
 
 /// One reconcile of all Certificates.
 struct Manager<'p, 'a> {
@@ -112,7 +108,7 @@ impl Manager<'_, '_> {
                 .messages
                 .insert(name.to_owned(), outcome.state.message.clone());
         }
-        report(self.pass, name, certificate, &outcome);
+        report::report(self.pass, name, certificate, &outcome);
     }
 
     fn settings(&self, spec: &CertificateSpec) -> CertificateSettings {
@@ -131,75 +127,6 @@ impl Manager<'_, '_> {
             self.issuers.insert(name.to_owned(), entry);
         }
         &self.issuers[name]
-    }
-
-    /// There is no Secret: it is issued, unless one that was there has been deleted a moment ago.
-    fn absent(
-        &mut self,
-        name: &str,
-        certificate: &Certificate,
-        spec: &CertificateSpec,
-    ) -> Option<Outcome> {
-        if let Some(waiting) = self.grace(name, certificate) {
-            return Some(Outcome {
-                state: waiting,
-                expiration: None,
-            });
-        }
-        let outcome = self.make(name, certificate, spec, None, "there is none")?;
-        let was_users = certificate
-            .condition(condition::READY)
-            .is_some_and(|ready| ready.message.contains(USERS_DELETED));
-        if was_users && outcome.state.status == ConditionStatus::True {
-            let message = format!(
-                "Secret {name} {USERS_DELETED} and not created again: skupper has issued its own in its place. To use your own, \
-                 kubectl apply it"
-            );
-            self.pass.plan.notes.push(message.clone());
-            let since = certificate
-                .condition(condition::READY)
-                .map(|ready| ready.last_transition_time.to_string());
-            let occurrence = since.unwrap_or_default();
-            self.pass.tell(
-                ObjectKind::Certificate,
-                &certificate.metadata,
-                EventType::Warning,
-                "UserSecretDeleted",
-                &occurrence,
-                message,
-            );
-        }
-        Some(outcome)
-    }
-
-    /// What is said while a Secret that was deleted may come back; `None` if there was none, or the time is over.
-    fn grace(&mut self, name: &str, certificate: &Certificate) -> Option<State> {
-        let ready = certificate.condition(condition::READY)?;
-        let users =
-            ready.message.starts_with(NOT_CONTROLLED) || ready.message.contains(USERS_DELETED);
-        let since = match ready.status {
-            ConditionStatus::Unknown => ready.last_transition_time,
-            ConditionStatus::True => self.pass.now,
-            ConditionStatus::False if users => self.pass.now,
-            ConditionStatus::False => return None,
-        };
-        let grace =
-            SignedDuration::try_from(self.pass.settings.certificates.grace).unwrap_or_default();
-        let since = Timestamp::from_second(since.as_second()).unwrap_or(since);
-        let until = since.checked_add(grace).unwrap_or(since);
-        if self.pass.now >= until {
-            return None;
-        }
-        self.pass.plan.wake(until);
-        let what = if users { USERS_DELETED } else { DELETED };
-        Some(State {
-            status: ConditionStatus::Unknown,
-            reason: skupper_api::StatusType::Pending,
-            message: format!(
-                "Secret {name} {what}: skupper issues one at {until}, unless it is created before that. Routers go on with what \
-                 they have"
-            ),
-        })
     }
 
     /// There is a Secret.
@@ -278,7 +205,12 @@ impl Manager<'_, '_> {
                         self.pass
                             .write_secret(name, issue::marks(certificate, spec, &credential));
                     }
-                    remember(self, State::ready(), until, true)
+                    remember(
+                        self,
+                        State::ready(),
+                        until.min(edge(&credential, now)),
+                        true,
+                    )
                 }
                 Need::Bundle(trusted) => {
                     let former = self.former(spec, secret, &credential);
@@ -320,78 +252,6 @@ impl Manager<'_, '_> {
         match self.issuers.get(name) {
             Some((revision, _)) => revision.clone(),
             None => self.pass.secret(name).map(revision).unwrap_or_default(),
-        }
-    }
-
-    /// What else a verdict on this Secret depends on. Only users' Secrets have such surroundings.
-    fn others(
-        &self,
-        name: &str,
-        certificate: &Certificate,
-        spec: &CertificateSpec,
-        secret: &Secret,
-    ) -> String {
-        let uid = certificate.metadata.uid.as_deref().unwrap_or_default();
-        let marked = secret
-            .metadata
-            .annotations
-            .as_ref()
-            .is_some_and(|all| all.contains_key(crate::names::FINGERPRINT));
-        if marked {
-            return uid.to_owned();
-        }
-        let around = self
-            .clients(name, spec)
-            .map(|(name, secret)| format!("{name}={}", revision(secret)));
-        format!(
-            "{uid} {} {}",
-            self.has_to_issue(name, spec),
-            around.collect::<Vec<_>>().join(" ")
-        )
-    }
-
-    /// Client credentials that are presented to this server. A few are enough to know.
-    fn clients(&self, name: &str, spec: &CertificateSpec) -> impl Iterator<Item = (&str, &Secret)> {
-        let is_link_server = spec.server && self.link_servers.iter().any(|server| server == name);
-        let certificates = is_link_server.then_some(&self.pass.observed.certificates);
-        certificates
-            .into_iter()
-            .flatten()
-            .filter(|(_, certificate)| certificate.spec.client && !certificate.spec.server)
-            .filter_map(|(name, _)| Some((name.as_str(), self.pass.secret(name)?)))
-            .take(16)
-    }
-
-    /// Whether a certificate has to be issued from this CA.
-    fn has_to_issue(&self, name: &str, spec: &CertificateSpec) -> bool {
-        let missing = |(name, one): (&String, &Arc<Certificate>)| {
-            let secret = self.pass.observed.secrets.get(name);
-            let managed = secret.is_none_or(|secret| {
-                secret
-                    .metadata
-                    .annotations
-                    .as_ref()
-                    .is_some_and(|all| all.contains_key(crate::names::CONTROLLED))
-            });
-            managed && !one.spec.signing
-        };
-        spec.signing
-            && self
-                .pass
-                .observed
-                .certificates
-                .iter()
-                .filter(|(_, one)| one.spec.ca == name)
-                .any(missing)
-    }
-
-    fn surroundings(&self, name: &str, spec: &CertificateSpec) -> Surroundings<'_> {
-        Surroundings {
-            has_to_issue: self.has_to_issue(name, spec),
-            clients: self
-                .clients(name, spec)
-                .map(|(name, secret)| (name, of_secret(secret)))
-                .collect(),
         }
     }
 
@@ -525,7 +385,7 @@ impl Manager<'_, '_> {
     }
 }
 
-/// When a user's credential next begins or ends.
+/// When one of the certificates of a credential next begins or has ended.
 fn edge(credential: &Credential, now: Timestamp) -> Timestamp {
     let all = credential
         .chain()
@@ -541,51 +401,4 @@ fn edge(credential: &Credential, now: Timestamp) -> Timestamp {
         .filter(|edge| *edge > now)
         .min()
         .unwrap_or(Timestamp::MAX)
-}
-
-/// Writes the status: one condition, and its summary.
-fn report(pass: &mut Pass<'_>, name: &str, certificate: &Certificate, outcome: &Outcome) {
-    let generation = certificate.metadata.generation.unwrap_or(0);
-    let expiration = outcome.expiration;
-    if let Some(status) = &certificate.status
-        && let [only] = status.conditions.as_slice()
-        && is_same(only, &outcome.state, generation)
-        && status.status == Some(outcome.state.reason)
-        && status.message == outcome.state.message
-        && status.expiration == expiration
-    {
-        return;
-    }
-    let mut status = certificate.status.clone().unwrap_or_default();
-    let before = status
-        .conditions
-        .iter()
-        .find(|one| one.type_ == condition::READY);
-    let since = before
-        .filter(|before| before.status == outcome.state.status)
-        .map(|before| before.last_transition_time);
-    status.conditions = vec![Condition {
-        type_: condition::READY.to_owned(),
-        status: outcome.state.status,
-        reason: outcome.state.reason.as_str().to_owned(),
-        message: outcome.state.message.clone(),
-        observed_generation: (generation != 0).then_some(generation),
-        last_transition_time: since.unwrap_or(pass.now),
-    }];
-    status.set_summary(outcome.state.reason, &outcome.state.message);
-    status.expiration = expiration;
-    pass.set_status(
-        ObjectKind::Certificate,
-        name,
-        certificate.status.as_ref(),
-        &status,
-    );
-}
-
-fn is_same(condition: &Condition, state: &State, generation: i64) -> bool {
-    condition.type_ == condition::READY
-        && condition.status == state.status
-        && condition.reason == state.reason.as_str()
-        && condition.message == state.message
-        && condition.observed_generation.unwrap_or(0) == generation
 }
