@@ -113,6 +113,11 @@ impl Client {
         attribute_names: &[&str],
     ) -> Result<Vec<Attributes>, ClientError> {
         let mut entities = Vec::new();
+        if !kind.is_paged() {
+            let request = Request::query(kind, attribute_names);
+            let rows = self.ask(&request).await?.into_rows(&request)?;
+            return Ok(rows.entities().collect());
+        }
         loop {
             let offset = i64::try_from(entities.len()).unwrap_or(i64::MAX);
             let request = Request::query(kind, attribute_names).page(offset, PAGE);

@@ -169,6 +169,20 @@ impl Kind {
         )
     }
 
+    /// Whether every router answers a QUERY of this type page by page. Upstream's answers all rows of any other type at once,
+    /// whatever `offset` and `count` say, so that who asks for pages until one is short would never end.
+    pub const fn is_paged(self) -> bool {
+        matches!(
+            self,
+            Kind::Connection
+                | Kind::Link
+                | Kind::Address
+                | Kind::ConfigAddress
+                | Kind::AutoLink
+                | Kind::RouterMetrics
+        )
+    }
+
     /// The types of which entities exist, `self` included, that are a `self`.
     pub fn concrete(self) -> impl Iterator<Item = Kind> {
         Kind::ALL

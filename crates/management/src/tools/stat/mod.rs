@@ -46,6 +46,14 @@ pub enum Display {
 }
 
 impl Display {
+    /// Whether the time and the router's name are printed above it.
+    pub fn has_heading(self) -> bool {
+        !matches!(
+            self,
+            Display::Log | Display::Vhosts | Display::VhostGroups | Display::VhostStats
+        )
+    }
+
     /// The parts of `--all-entities`, in their order; else the display itself.
     fn parts(self) -> Vec<Display> {
         match self {
@@ -88,10 +96,10 @@ pub struct Need {
 /// What was answered, by type.
 pub type Answers = BTreeMap<Kind, Vec<Attributes>>;
 
-/// What a display needs to know; `heading` if the time and the router's name are printed above it.
+/// What a display needs to know; `heading` if [`heading`] is printed above it.
 pub fn needs(display: Display, heading: bool) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
-    if heading && display != Display::Log {
+    if heading {
         needs.push(all(Kind::RouterMetrics));
     }
     for part in display.parts() {
