@@ -1,5 +1,7 @@
 //! Resources as text (cli.md §1.6): empty fields left out, keys sorted, YAML or JSON as Go's libraries lay them out.
 
+use std::net::Ipv4Addr;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -37,14 +39,38 @@ pub(crate) fn encode(resource: &impl Serialize, format: Format) -> Result<String
     let value = cleaned(value);
     match format {
         Format::Json => serde_json::to_string_pretty(&value).map_err(|error| failed(&error)),
-        Format::Yaml => {
-            let options = serde_saphyr::ser_options! {
-                compact_list_indent: true,
-                folded_wrap_chars: usize::MAX,
-            };
-            serde_saphyr::to_string_with_options(&value, options).map_err(|error| failed(&error))
-        }
+        Format::Yaml => yaml(&value).map_err(|error| failed(&error)),
     }
+}
+
+/// YAML that reads the same everywhere: what YAML 1.1 takes for something else than text is quoted. Only IPv4 addresses are
+/// not, which the rules of 1.1 take for numbers and no reader does; upstream prints them plain.
+fn yaml(value: &Value) -> Result<String, serde_saphyr::SerializeError> {
+    let render = |yaml_12| {
+        let options = serde_saphyr::ser_options! {
+            compact_list_indent: true,
+            folded_wrap_chars: usize::MAX,
+            yaml_12: yaml_12,
+            no_lang_directive: true,
+        };
+        serde_saphyr::to_string_with_options(value, options)
+    };
+    let (careful, plain) = (render(false)?, render(true)?);
+    let is_address = |line: &str| {
+        let quoted = line
+            .strip_suffix('"')
+            .and_then(|line| line.rsplit_once('"'));
+        quoted.is_some_and(|(_, text)| text.parse::<Ipv4Addr>().is_ok())
+    };
+    // Quotes are all that the two differ in, so they have the same lines.
+    let lines = careful.lines().zip(plain.lines());
+    let chosen = lines.map(
+        |(careful, plain)| match careful != plain && is_address(careful) {
+            true => plain,
+            false => careful,
+        },
+    );
+    Ok(chosen.flat_map(|line| [line, "\n"]).collect())
 }
 
 /// Drops every entry of a map that is null, empty, zero or false, through maps but not inside lists, and sorts the keys.
@@ -102,6 +128,18 @@ mod tests {
         });
         insta::assert_snapshot!(encode(&resource, Format::Yaml).unwrap());
         insta::assert_snapshot!(encode(&resource, Format::Json).unwrap());
+    }
+
+    #[test]
+    fn what_upstream_printed_is_written_byte_for_byte() {
+        let observed = include_str!("../tests/data/upstream-link-generate.yaml");
+        let documents = observed.split("\n---\n").map(|document| {
+            let value: Value = serde_saphyr::from_str(document).unwrap();
+            encode(&value, Format::Yaml).unwrap()
+        });
+        let written: Vec<String> = documents.collect();
+        // What is printed ends in one more newline.
+        assert_eq!(written.join("\n---\n") + "\n", observed);
     }
 
     #[test]

@@ -50,13 +50,14 @@ fn command_line(arguments: Vec<OsString>) -> ExitCode {
                 error.kind(),
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
             );
-            // Help goes to standard output, everything else to standard error.
-            let _ = error.print();
-            return if asked {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(FAILED)
-            };
+            if asked {
+                // Help goes to standard output as it is.
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            let text = error.render().to_string();
+            eprint!("Error: {}", text.strip_prefix("error: ").unwrap_or(&text));
+            return ExitCode::from(FAILED);
         }
     };
     match dispatch(line) {

@@ -143,11 +143,14 @@ fn trusts_issuers(
         if let Some(first) = findings.first() {
             item.faults.push(Advice::new(
                 format!(
-                    "{} does not trust the CA in Secret {name} ({}, key id {}), which signs link credentials: sites that link with them are refused ({})",
+                    "{} does not trust the CA in Secret {name} ({}, key id {}), which signs link credentials: {}",
                     bundle.name(),
                     ca.certificate().subject,
                     ca.certificate().key_id(),
-                    first.check(),
+                    match first.check() {
+                        "issuer" => "sites that link with them are refused".to_owned(),
+                        _ => first.to_string(),
+                    },
                 ),
                 format!(
                     "add the certificate of Secret {name} to {}, or hand out credentials from a CA that is there",

@@ -77,19 +77,21 @@ pub(crate) fn judge_issuer(
         let refused = bundle.judge_issuer(signer, ca.parents(), Role::Client, now);
         if let Some(first) = worst(&refused) {
             let trusted = anchors(&bundle);
+            let name = bundle.name();
+            let why = match first.check() {
+                "issuer" => format!("{name} trusts only {trusted}"),
+                _ => first.to_string(),
+            };
             return Err(Failure::failed(format!(
-                "this site would refuse the credential: the CA in Secret {issuer_name} ({}, key id {}) would sign it, and {} trusts only {trusted} ({})",
+                "this site would refuse the credential: the CA in Secret {issuer_name} ({}, key id {}) would sign it, and {why}",
                 signer.subject,
                 signer.key_id(),
-                bundle.name(),
-                first.check(),
             ))
             .next(format!(
-                "add the certificate of the CA in Secret {issuer_name} to {}; or put a credential issued by {trusted} into a Secret and give its name as --tls-credentials",
-                bundle.name(),
+                "add the certificate of the CA in Secret {issuer_name} to {name}; or put a credential issued by {trusted} into a Secret and give its name as --tls-credentials",
             )));
         }
-        let source = format!("the CA in Secret {issuer_name}");
+        let source = format!("Secret {issuer_name}");
         let trusts = TrustBundle::new(ca.trusted().to_vec());
         judge_server(server, &trusts, &source, now)?;
     }
@@ -169,7 +171,7 @@ fn judge_server(
         .next(format!("{} (Secret {name})", first.remedy())));
     }
     Err(Failure::failed(format!(
-        "the other site would refuse this one: Secret {name} presents {} issued by {}, and the credential would trust only {} ({source})",
+        "the other site would refuse this one: Secret {name} presents {} issued by {}, and the credential would trust only what {source} holds: {}",
         leaf.subject,
         leaf.issuer,
         anchors(trusts),
