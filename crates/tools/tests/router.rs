@@ -1,5 +1,11 @@
 //! The commands against a router of our own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests say what they expect by failing"
+)]
+
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,354 @@
+//! The management agent of a running router, asked by messages within the router, and its HTTP ports.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests say what they expect by failing"
+)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use common::*;
+use serde_json::{Value, json};
+use skupper_amqp::Message;
+use skupper_management::protocol::{
+    MANAGEMENT, QueryResult, Reply, Request, Status, address_of_router,
+};
+use skupper_management::{Attributes, Kind};
+use skupper_router::Router;
+use skupper_router::agent::Agent;
+use skupper_router::core::Subscription;
+
+/// A router with its agent, and who asks it.
+struct Asked {
+    // Dropped in this order: who asks, the agent, the router.
+    replies: Subscription,
+    _agent: Agent,
+    router: Router,
+    asked: u64,
+}
+
+/// Where answers come, as an address of the router itself.
+const REPLIES: &str = "replies";
+
+impl Asked {
+    fn new(id: &str, sections: &[Value]) -> Self {
+        let router = router(id, sections);
+        let agent = Agent::start(&router).unwrap();
+        let replies = router.context().subscribe(&format!("_local/{REPLIES}"));
+        Asked {
+            replies,
+            _agent: agent,
+            router,
+            asked: 0,
+        }
+    }
+
+    fn ask_at(&mut self, address: &str, request: &Request) -> Reply {
+        self.asked += 1;
+        let reply_to = format!("amqp:/_topo/0/{}/{REPLIES}", self.router.context().dispatch.me);
+        let message = request.encode(address, &reply_to, self.asked);
+        wait_for("agent", || {
+            self.router
+                .context()
+                .dispatch
+                .send_message(address, message.to_bytes())
+                .ok()
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let received = runtime.block_on(async { tokio::time::timeout(PATIENCE, self.replies.next()).await });
+        let message = Message::decode(&received.unwrap().unwrap().payload).unwrap();
+        let id = message.properties.as_ref().unwrap().correlation_id.clone();
+        assert_eq!(
+            id,
+            Some(self.asked.into()),
+            "the answer to this question and no other"
+        );
+        Reply::decode(&message).unwrap()
+    }
+
+    fn ask(&mut self, request: &Request) -> Reply {
+        self.ask_at(MANAGEMENT, request)
+    }
+
+    fn rows(&mut self, kind: Kind) -> Vec<Attributes> {
+        let request = Request::query(kind, &[]);
+        let rows: QueryResult = self.ask(&request).into_rows(&request).unwrap();
+        rows.entities().collect()
+    }
+}
+
+fn map(value: Value) -> Attributes {
+    value.as_object().unwrap().clone()
+}
+
+#[test]
+fn a_router_tells_what_it_is_and_runs() {
+    let mut asked = Asked::new(
+        "A",
+        &[tcp_listener("service"), inter_router_listener("link")],
+    );
+    let routers = asked.rows(Kind::Router);
+    assert_eq!(routers.len(), 1, "control planes expect exactly one");
+    assert_eq!(routers[0]["id"], "A");
+    assert_eq!(routers[0]["mode"], "interior");
+    let listeners = asked.rows(Kind::TcpListener);
+    assert_eq!(listeners[0]["address"], "service");
+    assert_eq!(listeners[0]["operStatus"], "down", "nobody serves it");
+    let link = &asked.rows(Kind::Listener)[0];
+    assert_eq!(
+        (&link["refusals"], &link["refusalCount"]),
+        (&json!([]), &json!(0))
+    );
+    let nodes = asked.ask_at(
+        &address_of_router("A"),
+        &Request::of_agent("GET-MGMT-NODES"),
+    );
+    assert_eq!(nodes.body, json!(["amqp:/_topo/0/A/$management"]));
+    let addresses = asked.rows(Kind::Address);
+    assert!(
+        addresses
+            .iter()
+            .any(|address| address["name"] == "M$management"),
+        "{addresses:?}"
+    );
+    let metrics = &asked.rows(Kind::RouterMetrics)[0];
+    assert!(metrics["residentMemoryUsage"].as_u64().unwrap() > 0);
+    assert_eq!(metrics["connectionCounters"]["tcp"], 0);
+}
+
+#[test]
+fn a_service_is_made_used_and_removed_by_management() {
+    let port = server(echo);
+    let mut asked = Asked::new("A", &[]);
+    let listener = map(json!({"address": "echo", "host": "127.0.0.1", "port": 0}));
+    let made = asked.ask(&Request::create(
+        Kind::TcpListener,
+        "listener/echo",
+        listener.clone(),
+    ));
+    assert_eq!(made.status, Status::CREATED, "{made:?}");
+    let connector = map(json!({"address": "echo", "host": "127.0.0.1", "port": port}));
+    let made = asked.ask(&Request::create(
+        Kind::TcpConnector,
+        "connector/echo",
+        connector,
+    ));
+    assert_eq!(made.body["port"], port.to_string(), "{made:?}");
+    let address = open_port(&asked.router, "echo");
+    assert_eq!(exchange(address, b"by management"), b"by management");
+    let again = asked.ask(&Request::create(
+        Kind::TcpListener,
+        "listener/echo",
+        listener,
+    ));
+    assert_eq!(again.status, Status::BAD_REQUEST);
+    assert_eq!(
+        asked
+            .ask(&Request::delete(Kind::TcpConnector, "connector/echo"))
+            .status,
+        Status::NO_CONTENT
+    );
+    closed_port(&asked.router, "echo");
+    assert_eq!(
+        asked
+            .ask(&Request::delete(Kind::TcpListener, "listener/echo"))
+            .status,
+        Status::NO_CONTENT
+    );
+    assert_eq!(
+        asked
+            .ask(&Request::delete(Kind::TcpListener, "listener/echo"))
+            .status,
+        Status::NOT_FOUND
+    );
+}
+
+#[test]
+fn every_module_has_a_log_that_can_be_set() {
+    let mut asked = Asked::new(
+        "A",
+        &[json!(["log", {"module": "ROUTER_MA", "enable": "error+"}])],
+    );
+    let logs = asked.rows(Kind::Log);
+    assert_eq!(logs.len(), skupper_management::schema::MODULES.len());
+    let of = |logs: &[Attributes], module: &str| {
+        logs.iter()
+            .find(|log| log["module"] == module)
+            .cloned()
+            .unwrap()
+    };
+    assert_eq!(of(&logs, "ROUTER_MA")["enable"], "error+");
+    assert_eq!(of(&logs, "DEFAULT")["outputFile"], "stderr");
+    assert_eq!(of(&logs, "ADDRESS_WATCH").get("enable"), None);
+
+    let set = Request::update(
+        Kind::Log,
+        "log/ADDRESS_WATCH",
+        map(json!({"enable": "trace+"})),
+    );
+    assert_eq!(asked.ask(&set).status, Status::OK);
+    let logs = asked.rows(Kind::Log);
+    assert_eq!(logs.len(), skupper_management::schema::MODULES.len());
+    assert_eq!(of(&logs, "ADDRESS_WATCH")["enable"], "trace+");
+    let wrong = Request::update(
+        Kind::Log,
+        "log/ADDRESS_WATCH",
+        map(json!({"enable": "loud"})),
+    );
+    assert_eq!(asked.ask(&wrong).status, Status::BAD_REQUEST);
+    let unopenable = Request::update(
+        Kind::Log,
+        "log/ADDRESS_WATCH",
+        map(json!({"outputFile": "/nowhere/at/all"})),
+    );
+    let reply = asked.ask(&unopenable);
+    assert!(
+        reply
+            .description
+            .contains("Failed to open log file '/nowhere/at/all'"),
+        "{reply:?}"
+    );
+    assert_eq!(
+        asked.rows(Kind::LogStats).len(),
+        skupper_management::schema::MODULES.len()
+    );
+    assert_eq!(asked.ask(&Request::log(5)).status, Status::OK);
+}
+
+/// A free port: nobody else on this machine is given it while the test runs, in all likelihood.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+fn http_listener(port: u16) -> Value {
+    json!({"host": "127.0.0.1", "port": port, "http": true, "httpRootDir": "disabled"})
+}
+
+/// The status line and body of a page.
+fn get(port: u16, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
+}
+
+#[test]
+fn health_and_metrics_are_served() {
+    let port = free_port();
+    let mut section = http_listener(port);
+    section["name"] = json!("@9090");
+    let asked = Asked::new(
+        "A",
+        &[json!(["listener", section]), tcp_listener("service")],
+    );
+    assert_eq!(
+        get(port, "/healthz"),
+        ("HTTP/1.1 200 OK".to_owned(), "OK\n".to_owned())
+    );
+    let (status, metrics) = get(port, "/metrics");
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    assert!(
+        metrics.contains("# TYPE qdr_routers_total gauge\nqdr_routers_total 1\n"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("\nqdr_tcp_service_connections 0\n"),
+        "{metrics}"
+    );
+    let service = "skupper_router_tcp_listener_connections_opened_total{listener=\"listener/service\",address=\"service\"} 0";
+    assert!(metrics.contains(service), "{metrics}");
+    assert!(get(port, "/other").0.contains("404"));
+    drop(asked);
+    assert!(
+        TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).is_err(),
+        "the port closed with the agent"
+    );
+}
+
+#[test]
+fn http_ports_come_and_go_by_management() {
+    let port = free_port();
+    let mut asked = Asked::new("A", &[]);
+    let made = asked.ask(&Request::create(
+        Kind::Listener,
+        "web",
+        map(http_listener(port)),
+    ));
+    assert_eq!(made.status, Status::CREATED, "{made:?}");
+    assert_eq!(get(port, "/healthz").1, "OK\n");
+    assert_eq!(
+        asked.ask(&Request::delete(Kind::Listener, "web")).status,
+        Status::NO_CONTENT
+    );
+    wait_for("closed port", || {
+        TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)))
+            .is_err()
+            .then_some(())
+    });
+    // The same port can be opened again at once.
+    let again = asked.ask(&Request::create(
+        Kind::Listener,
+        "web",
+        map(http_listener(port)),
+    ));
+    assert_eq!(again.status, Status::CREATED);
+    assert_eq!(get(port, "/healthz").1, "OK\n");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_at_the_start() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut section = http_listener(port);
+    section["name"] = json!("@9090");
+    let router = router("A", &[json!(["listener", section])]);
+    let error = Agent::start(&router).err().unwrap().to_string();
+    assert!(
+        error.contains(&format!(
+            "Error listening for HTTP on 127.0.0.1:{port} (@9090)"
+        )),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_agent_is_asked_through_another_router() {
+    let mut west = Asked::new("west", &[inter_router_listener("link")]);
+    let link = listener_port(&west.router, "link");
+    let _east = Asked::new("east", &[inter_router_connector("link", link)]);
+    wait_for("both routers", || {
+        (west.rows(Kind::Node).len() == 2).then_some(())
+    });
+    let request = Request::query(Kind::Router, &["id"]);
+    let reply = west.ask_at(&address_of_router("east"), &request);
+    assert_eq!(
+        reply.into_rows(&request).unwrap().results,
+        [[json!("east")]]
+    );
+    let connections = west.rows(Kind::Connection);
+    assert!(
+        connections
+            .iter()
+            .any(|row| row["container"] == "east" && row["role"] == "inter-router")
+    );
+    let listener = &west.rows(Kind::Listener)[0];
+    assert_eq!(listener["role"], "inter-router");
+}
