@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use skupper_management::entity::Router as Settings;
 
+use crate::agent::PastLinks;
 use crate::connection::Registry;
 use crate::core::CoreHandle;
 use crate::core::dispatch::Dispatch;
@@ -38,6 +39,8 @@ pub struct Context {
     pub profiles: Profiles,
     /// Numbers of connections, links and deliveries.
     pub numbers: Numbers,
+    /// What links that are gone have done.
+    pub past_links: PastLinks,
 }
 
 /// Counters that number things, unique in the router while it runs.

@@ -137,6 +137,7 @@ impl Router {
             records: RecordIds::new(hostname.as_deref()),
             profiles: Profiles::default(),
             numbers: Numbers::default(),
+            past_links: Default::default(),
         });
         let entities = Arc::new(Mutex::new(Entities::new(context.clone())));
         Ok(Router {

@@ -4,14 +4,21 @@ use std::collections::BTreeMap;
 
 use skupper_management::{Attributes, Kind, Value};
 
-use super::memory;
+use super::system;
 use super::view::{View, attributes};
 
 /// Adds to an entity what it lacks.
 pub(super) fn complete(kind: Kind, entity: &mut Attributes, view: &View<'_>) {
     let more = match kind {
-        Kind::RouterMetrics => router_metrics(view),
+        Kind::RouterMetrics => {
+            view.past_links().add_to(entity);
+            router_metrics(view)
+        }
         Kind::Policy => policy(view),
+        Kind::Router => {
+            entity.retain(|_, value| value.as_str() != Some(""));
+            attributes([("hostName", system::host_name().into())])
+        }
         _ => Attributes::new(),
     };
     for (name, value) in more {
@@ -29,7 +36,7 @@ fn router_metrics(view: &View<'_>) -> Attributes {
         ("http2", count("http2")),
     ]);
     let mut metrics = attributes([("connectionCounters", Value::Object(counters))]);
-    if let Some((size, resident)) = memory::usage() {
+    if let Some((size, resident)) = system::usage() {
         metrics.extend(attributes([
             ("memoryUsage", size.into()),
             ("residentMemoryUsage", resident.into()),

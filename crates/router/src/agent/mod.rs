@@ -5,8 +5,9 @@
 
 mod counters;
 pub mod logging;
-mod memory;
 mod node;
+mod system;
+mod totals;
 mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,7 @@ use crate::entities::Entities;
 use crate::http::{BindError, Servers};
 use crate::router::Router;
 use logging::TimeFormat;
+pub use totals::PastLinks;
 pub(crate) use view::View;
 
 /// The agent of a router. It ends when it is dropped, which must be before the router is.

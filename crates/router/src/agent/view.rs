@@ -9,7 +9,7 @@ use skupper_management::schema::MODULES;
 use skupper_management::{Attributes, Kind, Value};
 
 use super::logging::logs;
-use super::{Shared, counters};
+use super::{PastLinks, Shared, counters};
 use crate::entities::Entities;
 
 type Visit<'a> = &'a mut dyn FnMut(Attributes) -> ControlFlow<()>;
@@ -38,6 +38,11 @@ impl<'a> View<'a> {
     /// Connections that there have been.
     pub(super) fn connections_begun(&self) -> u64 {
         self.shared.context.numbers.connections_begun()
+    }
+
+    /// What links that are gone have done.
+    pub(super) fn past_links(&self) -> &PastLinks {
+        &self.shared.context.past_links
     }
 
     /// Every module has an entity, configured or not.
@@ -97,17 +102,23 @@ impl Store for View<'_> {
         match kind {
             Kind::Log => self.visit_logs(visit),
             Kind::LogStats => self.visit_log_stats(visit),
-            Kind::RouterMetrics | Kind::Policy => self.entities.visit(kind, &mut |mut entity| {
-                counters::complete(kind, &mut entity, self);
-                visit(entity)
-            }),
+            Kind::RouterMetrics | Kind::Policy | Kind::Router => {
+                self.entities.visit(kind, &mut |mut entity| {
+                    counters::complete(kind, &mut entity, self);
+                    visit(entity)
+                })
+            }
             _ => self.entities.visit(kind, visit),
         }
     }
 
     fn find(&self, kind: Kind, attribute: &str, value: &str) -> Vec<Attributes> {
         match kind {
-            Kind::Log | Kind::LogStats | Kind::RouterMetrics | Kind::Policy => {
+            Kind::Log
+            | Kind::LogStats
+            | Kind::RouterMetrics
+            | Kind::Policy
+            | Kind::Router => {
                 let own = |entity: &Attributes| {
                     let found = text(entity, attribute);
                     if found.is_empty() {

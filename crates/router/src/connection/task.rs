@@ -410,6 +410,9 @@ impl Task {
     }
 
     fn lose_link(&mut self, link: Link) {
+        self.context
+            .past_links
+            .add(&link.describe(self.handle.number, 0, 0));
         match link.end {
             End::Sender(sender) => {
                 if sender.destination.is_some()

@@ -141,7 +141,7 @@ impl Entities {
             if let Running::TcpConnector(connector) = &entry.running {
                 visit(row([
                     ("name", "connection/egress-dispatch".into()),
-                    ("identity", connector.record.as_str().into()),
+                    ("identity", connector.number.to_string().into()),
                     ("host", "egress-dispatch".into()),
                     ("role", "normal".into()),
                     ("protocol", "tcp".into()),
@@ -336,7 +336,7 @@ impl Entities {
                 (addresses + forwarding.table.addresses().count()).into(),
             ),
             ("linkCount", links.len().into()),
-            ("nodeCount", (forwarding.table.routers().count() + 1).into()),
+            ("nodeCount", forwarding.table.routers().count().into()),
             ("autoLinkCount", 0.into()),
             ("connectionCount", connections.into()),
             ("presettledDeliveries", sum(|link| link.presettled)),

@@ -30,7 +30,7 @@ const OF_ROUTER: &[(&str, &str, &str, &str)] = &[
         "qdr_routers_total",
         "gauge",
         "nodeCount",
-        "Routers of the network, this one included",
+        "Other routers of the network",
     ),
     (
         "qdr_presettled_deliveries_total",

@@ -24,6 +24,8 @@ const CAPACITY: u64 = 5;
 pub struct TcpConnector {
     /// Its configuration.
     pub settings: Settings,
+    /// Its number among connections: management shows the connector as one.
+    pub number: u64,
     /// Identity of its telemetry record.
     pub record: String,
     /// Flows that began.
@@ -40,6 +42,7 @@ impl TcpConnector {
     /// Makes the connector a destination of its address.
     pub(crate) fn start(settings: Settings, context: &Arc<Context>) -> Arc<Self> {
         let connector = Arc::new(TcpConnector {
+            number: context.numbers.connection(),
             record: context.records.next(),
             opened: AtomicU64::new(0),
             closed: AtomicU64::new(0),

@@ -1,4 +1,4 @@
-//! How much memory the process has.
+//! What the system tells of the process: its memory, and the host's name.
 
 use std::fs;
 
@@ -9,6 +9,12 @@ pub(crate) fn usage() -> Option<(u64, u64)> {
         kilobytes(&status, "VmSize:")? * 1024,
         kilobytes(&status, "VmRSS:")? * 1024,
     ))
+}
+
+/// The name of this host; in a pod, the pod's. Empty where the system does not tell.
+pub(super) fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 fn kilobytes(status: &str, name: &str) -> Option<u64> {

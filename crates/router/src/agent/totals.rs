@@ -1,0 +1,47 @@
+//! What links that are gone have done, so that the router's counters never fall.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use skupper_management::{Attributes, Value};
+
+use crate::connection::describe::LinkRow;
+
+/// Counters of links that are gone, by outcome.
+#[derive(Debug, Default)]
+pub struct PastLinks {
+    presettled: AtomicU64,
+    accepted: AtomicU64,
+    rejected: AtomicU64,
+    released: AtomicU64,
+    modified: AtomicU64,
+}
+
+impl PastLinks {
+    /// Takes over the counters of a link that is going.
+    pub(crate) fn add(&self, link: &LinkRow) {
+        for (total, count) in [
+            (&self.presettled, link.presettled),
+            (&self.accepted, link.accepted),
+            (&self.rejected, link.rejected),
+            (&self.released, link.released),
+            (&self.modified, link.modified),
+        ] {
+            total.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Adds the counters to those that a row of router metrics has of the links there are.
+    pub(super) fn add_to(&self, metrics: &mut Attributes) {
+        for (name, past) in [
+            ("presettledDeliveries", &self.presettled),
+            ("acceptedDeliveries", &self.accepted),
+            ("rejectedDeliveries", &self.rejected),
+            ("releasedDeliveries", &self.released),
+            ("modifiedDeliveries", &self.modified),
+        ] {
+            let now = metrics.get(name).and_then(Value::as_u64).unwrap_or(0);
+            let all = now.saturating_add(past.load(Ordering::Relaxed));
+            metrics.insert(name.to_owned(), all.into());
+        }
+    }
+}
