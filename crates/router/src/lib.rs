@@ -24,6 +24,7 @@ pub mod record;
 pub mod router;
 mod stop;
 pub mod tcp;
+mod telemetry;
 pub mod tls;
 pub mod transit;
 pub mod worker;

@@ -22,6 +22,7 @@ use crate::core::{self, Core, CoreHandle, Treatments};
 use crate::entities::Entities;
 use crate::event::Events;
 use crate::record::RecordIds;
+use crate::telemetry;
 use crate::tls::Profiles;
 use crate::worker::Workers;
 
@@ -81,6 +82,8 @@ impl Router {
         }
         let id = identity(&settings.id)?;
         let mut router = Router::build(id, settings, &network)?;
+        let site = view(Kind::Site).map(|entity| &entity.attributes);
+        telemetry::start(router.context(), site, router.runtime());
         let applied = router.apply(&loaded.entities);
         if let Err(error) = applied {
             router.shut_down();

@@ -1,0 +1,340 @@
+//! From what happens in the router to its records (observability reference §2.3).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use skupper_management::{Attributes, Value};
+use skupper_vanflow::{Attribute, Record, RecordType};
+
+use super::micros;
+use crate::connection::connector::AmqpConnector;
+use crate::connection::handle::ConnectionHandle;
+use crate::connection::listener::AmqpListener;
+use crate::context::Context;
+use crate::event::{Event, Loss};
+use crate::tcp::{TcpConnector, TcpListener};
+use skupper_management::entity::Role;
+
+/// Something to tell.
+pub(super) enum Change {
+    /// Attributes of a record.
+    Set(Record),
+    /// A record's subject is gone.
+    End(String),
+}
+
+/// What there is to tell of.
+pub(super) struct Records {
+    context: Arc<Context>,
+    /// Identity of the site's record, empty if nobody said.
+    site: String,
+    site_record: Option<Record>,
+    links: HashMap<String, Link>,
+    accesses: HashMap<String, Access>,
+    tcp_listeners: HashMap<String, Arc<TcpListener>>,
+    tcp_connectors: HashMap<String, Arc<TcpConnector>>,
+}
+
+struct Link {
+    connector: Arc<AmqpConnector>,
+    connections: Vec<Arc<ConnectionHandle>>,
+    /// Octets of connections that are gone.
+    past: (u64, u64),
+    downs: u64,
+}
+
+struct Access {
+    listener: Arc<AmqpListener>,
+    connections: Vec<u64>,
+}
+
+/// Reads an environment variable, empty if it is not set.
+fn environment(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+impl Records {
+    pub(super) fn new(context: Arc<Context>, site: Option<&Attributes>) -> Self {
+        let mut id = environment("SKUPPER_SITE_ID");
+        let site_record = site.map(|site| {
+            if id.is_empty() {
+                id = context.records.next();
+            }
+            let text = |name: &str| site.get(name).and_then(Value::as_str).unwrap_or_default();
+            began(Record::new(RecordType::Site, id.as_str()), context.started)
+                .with_text(Attribute::NAME, text("name"))
+                .with_text(Attribute::BUILD_VERSION, text("version"))
+                .with_text(Attribute::LOCATION, text("location"))
+                .with_text(Attribute::PROVIDER, text("provider"))
+                .with_text(Attribute::PLATFORM, text("platform"))
+                .with_text(Attribute::NAMESPACE, text("namespace"))
+        });
+        Records {
+            context,
+            site: id,
+            site_record,
+            links: HashMap::new(),
+            accesses: HashMap::new(),
+            tcp_listeners: HashMap::new(),
+            tcp_connectors: HashMap::new(),
+        }
+    }
+
+    /// The router itself, and the site where nobody else tells of it.
+    pub(super) fn start(&mut self) -> Vec<Change> {
+        let router = Record::new(RecordType::Router, self.context.records.router());
+        let router = began(router, self.context.started)
+            .with_text(Attribute::PARENT, &self.site)
+            .with(Attribute::NAME, format!("0/{}", self.context.dispatch.me))
+            .with(Attribute::MODE, self.context.settings.mode.as_str())
+            .with(Attribute::BUILD_VERSION, env!("CARGO_PKG_VERSION"))
+            .with_text(Attribute::HOSTNAME, &environment("HOSTNAME"))
+            .with_text(Attribute::NAMESPACE, &environment("POD_NAMESPACE"))
+            .with_text(Attribute::IMAGE_NAME, &environment("APPLICATION_NAME"))
+            .with_text(Attribute::IMAGE_VERSION, &environment("VERSION"));
+        self.site_record
+            .take()
+            .into_iter()
+            .chain([router])
+            .map(Change::Set)
+            .collect()
+    }
+
+    fn child(&self, kind: RecordType, id: &str) -> Record {
+        began(Record::new(kind, id), SystemTime::now())
+            .with(Attribute::PARENT, self.context.records.router())
+    }
+
+    pub(super) fn event(&mut self, event: &Event) -> Vec<Change> {
+        match event {
+            Event::ConnectorCreated(connector) => self.link(connector).into_iter().collect(),
+            Event::ConnectorDeleted(connector) => {
+                self.links.remove(&connector.settings.name);
+                vec![Change::End(connector.record.clone())]
+            }
+            Event::ListenerCreated(listener) => self.access(listener).into_iter().collect(),
+            Event::ListenerDeleted(listener) => {
+                self.accesses.remove(&listener.settings.name);
+                vec![Change::End(listener.record.clone())]
+            }
+            Event::ConnectionOpened(connection) => self.opened(connection).into_iter().collect(),
+            Event::ConnectionClosed(connection, loss) => {
+                self.closed(connection, loss).into_iter().collect()
+            }
+            Event::ConnectorFailed(connector, loss) => {
+                self.failed(connector, loss).into_iter().collect()
+            }
+            Event::TcpListenerCreated(listener) => {
+                self.tcp_listeners
+                    .insert(listener.settings.name.clone(), listener.clone());
+                let settings = &listener.settings;
+                let record = self
+                    .child(RecordType::Listener, &listener.record)
+                    .with(Attribute::PROTOCOL, "tcp")
+                    .with_text(Attribute::NAME, &settings.name)
+                    .with_text(Attribute::DEST_HOST, &settings.host)
+                    .with_text(Attribute::DEST_PORT, &settings.port)
+                    .with_text(Attribute::VAN_ADDRESS, &settings.address)
+                    .with(Attribute::FLOW_COUNT_L4, 0);
+                vec![Change::Set(record)]
+            }
+            Event::TcpListenerDeleted(listener) => {
+                self.tcp_listeners.remove(&listener.settings.name);
+                vec![Change::End(listener.record.clone())]
+            }
+            Event::TcpConnectorCreated(connector) => {
+                self.tcp_connectors
+                    .insert(connector.settings.name.clone(), connector.clone());
+                let settings = &connector.settings;
+                let record = self
+                    .child(RecordType::Connector, &connector.record)
+                    .with(Attribute::PROTOCOL, "tcp")
+                    .with_text(Attribute::NAME, &settings.name)
+                    .with_text(Attribute::DEST_HOST, &settings.host)
+                    .with_text(Attribute::DEST_PORT, &settings.port)
+                    .with_text(Attribute::VAN_ADDRESS, &settings.address)
+                    .with_text(Attribute::PROCESS, &settings.process_id)
+                    .with(Attribute::FLOW_COUNT_L4, 0);
+                vec![Change::Set(record)]
+            }
+            Event::TcpConnectorDeleted(connector) => {
+                self.tcp_connectors.remove(&connector.settings.name);
+                vec![Change::End(connector.record.clone())]
+            }
+        }
+    }
+
+    fn link(&mut self, connector: &Arc<AmqpConnector>) -> Option<Change> {
+        let settings = &connector.settings;
+        if !between_routers(settings.role) {
+            return None;
+        }
+        let link = Link {
+            connector: connector.clone(),
+            connections: Vec::new(),
+            past: (0, 0),
+            downs: 0,
+        };
+        self.links.insert(settings.name.clone(), link);
+        let protocol = if settings.ssl_profile.is_empty() {
+            "amqp"
+        } else {
+            "amqps"
+        };
+        let record = self
+            .child(RecordType::Link, &connector.record)
+            .with_text(Attribute::NAME, &settings.name)
+            .with(Attribute::ROLE, settings.role.as_str())
+            .with(Attribute::LINK_COST, u64::from(settings.cost))
+            .with(Attribute::OPER_STATUS, "down")
+            .with(Attribute::DOWN_COUNT, 0)
+            .with(Attribute::PROTOCOL, protocol)
+            .with_text(Attribute::DEST_HOST, &settings.host)
+            .with_text(Attribute::DEST_PORT, &settings.port)
+            .with(
+                Attribute::HTTP_PROXY,
+                if settings.proxy_profile.is_empty() {
+                    "no"
+                } else {
+                    "yes"
+                },
+            );
+        Some(Change::Set(record))
+    }
+
+    fn access(&mut self, listener: &Arc<AmqpListener>) -> Option<Change> {
+        let settings = &listener.settings;
+        if !between_routers(settings.role) {
+            return None;
+        }
+        let access = Access {
+            listener: listener.clone(),
+            connections: Vec::new(),
+        };
+        self.accesses.insert(settings.name.clone(), access);
+        let record = self
+            .child(RecordType::RouterAccess, &listener.record)
+            .with_text(Attribute::NAME, &settings.name)
+            .with(Attribute::ROLE, settings.role.as_str())
+            .with(Attribute::LINK_COUNT, 0);
+        Some(Change::Set(record))
+    }
+
+    fn opened(&mut self, connection: &Arc<ConnectionHandle>) -> Option<Change> {
+        if connection.incoming {
+            // Data connections belong to a link that is counted already.
+            if connection.peer.get().is_some_and(|peer| peer.data) {
+                return None;
+            }
+            let access = self.accesses.get_mut(&*connection.owner)?;
+            access.connections.push(connection.number);
+            return Some(access.count());
+        }
+        let link = self.links.get_mut(&*connection.owner)?;
+        link.connections.push(connection.clone());
+        let mut record = Record::new(RecordType::Link, link.connector.record.as_str())
+            .with(Attribute::OPER_STATUS, "up")
+            .with(Attribute::UP_TIMESTAMP, micros(SystemTime::now()));
+        if let Some(peer) = connection.peer.get() {
+            record = record
+                .with(Attribute::LINK_COST, u64::from(peer.cost))
+                .with_text(
+                    Attribute::PEER,
+                    peer.access_id.as_deref().unwrap_or_default(),
+                );
+        }
+        if let Some(ordinal) = connection.ordinal {
+            record = record.with(Attribute::ACTIVE_TLS_ORDINAL, ordinal);
+        }
+        Some(Change::Set(record))
+    }
+
+    fn closed(&mut self, connection: &Arc<ConnectionHandle>, loss: &Loss) -> Option<Change> {
+        if connection.incoming {
+            let access = self.accesses.get_mut(&*connection.owner)?;
+            let before = access.connections.len();
+            access
+                .connections
+                .retain(|number| *number != connection.number);
+            return (access.connections.len() != before).then(|| access.count());
+        }
+        let link = self.links.get_mut(&*connection.owner)?;
+        link.connections
+            .retain(|open| open.number != connection.number);
+        link.past.0 += connection.octets_out.load(Ordering::Relaxed);
+        link.past.1 += connection.octets_in.load(Ordering::Relaxed);
+        if !link.connections.is_empty() {
+            return None;
+        }
+        link.downs += 1;
+        let record = lost(&link.connector.record, loss)
+            .with(Attribute::OPER_STATUS, "down")
+            .with(Attribute::DOWN_COUNT, link.downs)
+            .with(Attribute::DOWN_TIMESTAMP, micros(SystemTime::now()));
+        Some(Change::Set(record))
+    }
+
+    fn failed(&self, connector: &AmqpConnector, loss: &Loss) -> Option<Change> {
+        let link = self.links.get(&connector.settings.name)?;
+        link.connections
+            .is_empty()
+            .then(|| Change::Set(lost(&connector.record, loss)))
+    }
+
+    /// What is counted and not told at once.
+    pub(super) fn counters(&mut self) -> Vec<Change> {
+        let mut records = Vec::new();
+        for link in self.links.values() {
+            let (mut sent, mut received) = link.past;
+            for connection in &link.connections {
+                sent += connection.octets_out.load(Ordering::Relaxed);
+                received += connection.octets_in.load(Ordering::Relaxed);
+            }
+            if sent + received > 0 {
+                let record = Record::new(RecordType::Link, link.connector.record.as_str())
+                    .with(Attribute::OCTETS, sent)
+                    .with(Attribute::OCTETS_REVERSE, received);
+                records.push(record);
+            }
+        }
+        let flows = |kind, id: &str, opened: u64| {
+            Record::new(kind, id).with(Attribute::FLOW_COUNT_L4, opened)
+        };
+        for listener in self.tcp_listeners.values() {
+            let opened = listener.opened.load(Ordering::Relaxed);
+            records.push(flows(RecordType::Listener, &listener.record, opened));
+        }
+        for connector in self.tcp_connectors.values() {
+            let opened = connector.opened.load(Ordering::Relaxed);
+            records.push(flows(RecordType::Connector, &connector.record, opened));
+        }
+        records.into_iter().map(Change::Set).collect()
+    }
+}
+
+impl Access {
+    fn count(&self) -> Change {
+        let record = Record::new(RecordType::RouterAccess, self.listener.record.as_str())
+            .with(Attribute::LINK_COUNT, self.connections.len() as u64);
+        Change::Set(record)
+    }
+}
+
+fn between_routers(role: Role) -> bool {
+    matches!(role, Role::InterRouter | Role::Edge | Role::InterEdge)
+}
+
+fn began(record: Record, when: SystemTime) -> Record {
+    record.with(Attribute::START_TIME, micros(when))
+}
+
+fn lost(id: &str, loss: &Loss) -> Record {
+    Record::new(RecordType::Link, id)
+        .with(
+            Attribute::RESULT,
+            loss.condition.as_deref().unwrap_or("unknown"),
+        )
+        .with_text(Attribute::REASON, &loss.description)
+}
