@@ -105,6 +105,9 @@ impl Terminal {
         let mut lines = vec!["kubectl get pods --all-namespaces".to_owned()];
         for namespace in namespaces {
             lines.push(format!("kubectl -n {namespace} get sites,links,routeraccesses,certificates,listeners,connectors"));
+            lines.push(format!(
+                "kubectl -n {namespace} logs --selector=skupper.io/component=router --all-containers --ignore-errors --prefix --tail=15"
+            ));
         }
         lines.push("kubectl -n skupper logs deployment/skupper-controller --tail=30".to_owned());
         for line in lines {
