@@ -11,13 +11,19 @@ mod common;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use std::sync::Arc;
+
+use common::trust::{Ca, Files, Use};
 use common::*;
+use rustls::time_provider::DefaultTimeProvider;
 use serde_json::{Value, json};
 use skupper_amqp::Message;
 use skupper_management::protocol::{
     MANAGEMENT, QueryResult, Reply, Request, Status, address_of_router,
 };
 use skupper_management::{Attributes, Kind};
+use skupper_pki::TrustBundle;
+use skupper_pki::tls::{ClientOptions, Versions, client_config, server_name};
 use skupper_router::Router;
 use skupper_router::agent::Agent;
 use skupper_router::core::Subscription;
@@ -49,7 +55,10 @@ impl Asked {
 
     fn ask_at(&mut self, address: &str, request: &Request) -> Reply {
         self.asked += 1;
-        let reply_to = format!("amqp:/_topo/0/{}/{REPLIES}", self.router.context().dispatch.me);
+        let reply_to = format!(
+            "amqp:/_topo/0/{}/{REPLIES}",
+            self.router.context().dispatch.me
+        );
         let message = request.encode(address, &reply_to, self.asked);
         wait_for("agent", || {
             self.router
@@ -62,7 +71,8 @@ impl Asked {
             .enable_time()
             .build()
             .unwrap();
-        let received = runtime.block_on(async { tokio::time::timeout(PATIENCE, self.replies.next()).await });
+        let received =
+            runtime.block_on(async { tokio::time::timeout(PATIENCE, self.replies.next()).await });
         let message = Message::decode(&received.unwrap().unwrap().payload).unwrap();
         let id = message.properties.as_ref().unwrap().correlation_id.clone();
         assert_eq!(
@@ -351,4 +361,85 @@ fn an_agent_is_asked_through_another_router() {
     );
     let listener = &west.rows(Kind::Listener)[0];
     assert_eq!(listener["role"], "inter-router");
+}
+
+/// What a router presents on an HTTP port, and the page that it serves there, to a client that trusts `ca`.
+fn get_securely(port: u16, ca: &skupper_pki::Credential) -> Result<(String, String), String> {
+    let config = client_config(ClientOptions {
+        identity: None,
+        servers: TrustBundle::from_pem(&ca.ca_crt).unwrap(),
+        verify_name: true,
+        alpn: Vec::new(),
+        versions: Versions::default(),
+        clock: Arc::new(DefaultTimeProvider),
+    });
+    let name = server_name("localhost").unwrap();
+    let mut session = rustls::ClientConnection::new(Arc::new(config.unwrap()), name).unwrap();
+    let mut socket = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut response = Vec::new();
+    {
+        let mut stream = rustls::Stream::new(&mut session, &mut socket);
+        let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream
+            .write_all(request)
+            .map_err(|error| error.to_string())?;
+        stream
+            .read_to_end(&mut response)
+            .map_err(|error| error.to_string())?;
+    }
+    let presented = session.peer_certificates().unwrap()[0].clone();
+    let presented = skupper_pki::Certificate::from_der(&presented).unwrap();
+    Ok((
+        presented.subject.to_string(),
+        String::from_utf8(response).unwrap(),
+    ))
+}
+
+#[test]
+fn an_http_port_follows_rotations() {
+    let directory = tempfile::tempdir().unwrap();
+    let ca = Ca::new("ca");
+    let first = ca.leaf(Use::Server, "first", &["localhost"]);
+    let files = Files::write(directory.path(), "web", &first);
+    let port = free_port();
+    let mut section = http_listener(port);
+    section["name"] = json!("web");
+    section["sslProfile"] = json!("web");
+    section["requireSsl"] = json!(true);
+    let mut asked = Asked::new("A", &[files.profile("web"), json!(["listener", section])]);
+    let (presented, page) = get_securely(port, &first).unwrap();
+    assert!(
+        presented.contains("first") && page.ends_with("OK\n"),
+        "{presented}: {page}"
+    );
+
+    files.replace(&ca.leaf(Use::Server, "second", &["localhost"]));
+    let update = Request::update(Kind::SslProfile, "web", map(files.attributes("web", 1, 0)));
+    assert_eq!(asked.ask(&update).status, Status::OK);
+    assert!(get_securely(port, &first).unwrap().0.contains("second"));
+
+    let stranger = Ca::new("stranger").leaf(Use::Server, "stranger", &["localhost"]);
+    assert!(
+        get_securely(port, &stranger).is_err(),
+        "who trusts another CA is not served"
+    );
+    let credential = &asked.rows(Kind::SslProfile)[0]["credential"];
+    assert_eq!(
+        (&credential["state"], &credential["ordinalInUse"]),
+        (&json!("inUse"), &json!(1))
+    );
+    assert!(
+        credential["subject"].as_str().unwrap().contains("second"),
+        "{credential}"
+    );
+
+    // Without TLS the port says nothing, for so it is configured.
+    let mut plain = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+    plain.set_read_timeout(Some(PATIENCE)).unwrap();
+    plain.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").unwrap();
+    let mut said = Vec::new();
+    // It may be cut rather than closed.
+    let _ = plain.read_to_end(&mut said);
+    assert!(!String::from_utf8_lossy(&said).contains("OK"));
 }

@@ -117,3 +117,46 @@ impl Visit for Text {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skupper_management::entity::Log;
+
+    #[test]
+    fn what_is_traced_is_logged() {
+        // The log of a process lives as long as it.
+        let logs: &'static Logs = Box::leak(Box::new(Logs::new()));
+        let log = |module: &str, enable: &str| Log {
+            module: module.to_owned(),
+            enable: enable.to_owned(),
+            output_file: "/dev/null".to_owned(),
+            ..Log::default()
+        };
+        logs.configure(&log("DEFAULT", "debug+")).unwrap();
+        tracing::subscriber::with_default(ToLogs(logs), || {
+            tracing::info!(target: "AGENT", size = 3, "an entry of {}", "ours");
+            tracing::debug!(target: "ROUTER_MA", "a detail of ours");
+            tracing::warn!(target: "hyper::server", "a library's warning");
+            tracing::info!(target: "rustls::client", "a library's small talk");
+            let _span = tracing::info_span!("spans are not kept").entered();
+        });
+        let told: Vec<(String, String, String)> = logs
+            .recent(None)
+            .into_iter()
+            .map(|line| (line.module, line.level, line.text))
+            .collect();
+        let told: Vec<(&str, &str, &str)> = told
+            .iter()
+            .map(|(module, level, text)| (module.as_str(), level.as_str(), text.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("AGENT", "info", "an entry of ours size=3"),
+                ("ROUTER_MA", "debug", "a detail of ours"),
+                ("HTTP", "warning", "a library's warning"),
+            ]
+        );
+    }
+}
