@@ -9,7 +9,7 @@ use skupper_pki::{Credential, Expectation, Finding, Role, TrustBundle, judge};
 
 use super::assess::roles;
 use super::ownership::is_certificate;
-use crate::credentials::{fault, join, untrusted_issuer};
+use crate::credentials::{fault, join, next_edge, untrusted_issuer};
 use crate::names::{CERTIFICATE, CONTROLLED, FINGERPRINT, FORMER_ISSUERS, HOSTS, NOT_CONTROLLED};
 
 /// What else decides whether a user's Secret fits.
@@ -20,6 +20,18 @@ pub(super) struct Surroundings<'a> {
     pub(super) clients: Vec<(&'a str, Credential)>,
     /// The CA of this site's client credentials, where the user brought that too, with the name of its Secret.
     pub(super) users_issuer: Option<(String, Credential)>,
+}
+
+impl Surroundings<'_> {
+    /// When something of it next begins or has ended.
+    pub(super) fn next_edge(&self, now: Timestamp) -> Timestamp {
+        let clients = self.clients.iter().map(|(_, client)| client);
+        let issuer = self.users_issuer.iter().map(|(_, issuer)| issuer);
+        let edges = clients
+            .chain(issuer)
+            .map(|credential| next_edge(credential, now));
+        edges.min().unwrap_or(Timestamp::MAX)
+    }
 }
 
 /// The condition of a Certificate whose Secret is the user's: exactly one sentence where it fits, and why after it if not.

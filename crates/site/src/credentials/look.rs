@@ -188,7 +188,7 @@ fn judge_secret(
             .extend(untrusted_issuer(&credential, client_issuer, &issuing, now));
         certificates.extend(issuing);
     }
-    (look, next_edge(&certificates, now))
+    (look, edge_of(certificates.iter(), now))
 }
 
 /// Whether a note is worth telling for a use.
@@ -244,15 +244,24 @@ fn wrong_type(secret: &Secret) -> Option<String> {
     }
 }
 
-/// The next time at which a certificate begins or has ended.
-fn next_edge(certificates: &[Certificate], now: Timestamp) -> Timestamp {
+/// The next time at which a certificate of a credential begins, or has ended.
+pub(crate) fn next_edge(credential: &Credential, now: Timestamp) -> Timestamp {
+    let chain = credential.chain().unwrap_or_default();
+    edge_of(
+        chain
+            .iter()
+            .chain(&credential.trusted().unwrap_or_default()),
+        now,
+    )
+}
+
+fn edge_of<'c>(certificates: impl Iterator<Item = &'c Certificate>, now: Timestamp) -> Timestamp {
     let after = |at: Timestamp| {
         at.checked_add(SignedDuration::from_secs(1))
             .unwrap_or(Timestamp::MAX)
     };
-    let edges = certificates
-        .iter()
-        .flat_map(|certificate| [certificate.not_before, after(certificate.not_after)]);
+    let edges =
+        certificates.flat_map(|certificate| [certificate.not_before, after(certificate.not_after)]);
     edges
         .filter(|edge| *edge > now)
         .min()

@@ -10,5 +10,7 @@ mod sentence;
 pub(crate) const KEPT: &str =
     "the router goes on with the credential that it has, until its pod ends";
 
-pub(crate) use look::{Look, Remembered, Use, look, of_secret, revision, untrusted_issuer};
+pub(crate) use look::{
+    Look, Remembered, Use, look, next_edge, of_secret, revision, untrusted_issuer,
+};
 pub(crate) use sentence::{fault, join};

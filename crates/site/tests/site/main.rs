@@ -2,13 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod acceptance;
+mod access;
 mod edge_cases;
 mod links;
 mod material;
 mod observed;
 mod properties;
-mod resources;
 mod rotation;
+mod services;
+mod sites;
 mod takeover;
 mod twenty_years;
 mod world;

@@ -7,7 +7,7 @@ mod surroundings;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use skupper_api::{Certificate, CertificateSpec, ConditionStatus, State};
 use skupper_pki::Credential;
@@ -20,7 +20,7 @@ use super::issue::{self, Budget};
 use super::ownership::{self, Ownership};
 use super::users;
 use super::{Overrides, overrides};
-use crate::credentials::{of_secret, revision};
+use crate::credentials::{self, of_secret, revision};
 use crate::pass::Pass;
 use crate::plan::EventType;
 use crate::settings::CertificateSettings;
@@ -189,14 +189,11 @@ impl Manager<'_, '_> {
                 if ownership == Ownership::HandedOver {
                     self.hand_over(name, certificate, secret);
                 }
-                let state = users::state(
-                    secret,
-                    &credential,
-                    spec,
-                    &self.surroundings(name, spec),
-                    now,
-                );
-                let until = edge(&credential, now);
+                let around = self.surroundings(name, spec);
+                let state = users::state(secret, &credential, spec, &around, now);
+                let until = around
+                    .next_edge(now)
+                    .min(credentials::next_edge(&credential, now));
                 remember(self, state, until, false)
             }
             Ownership::Ours | Ownership::Adopted => match self.need(spec, secret, &credential) {
@@ -208,7 +205,7 @@ impl Manager<'_, '_> {
                     remember(
                         self,
                         State::ready(),
-                        until.min(edge(&credential, now)),
+                        until.min(credentials::next_edge(&credential, now)),
                         true,
                     )
                 }
@@ -383,22 +380,4 @@ impl Manager<'_, '_> {
             self.pass.observed.namespace
         ));
     }
-}
-
-/// When one of the certificates of a credential next begins or has ended.
-fn edge(credential: &Credential, now: Timestamp) -> Timestamp {
-    let all = credential
-        .chain()
-        .unwrap_or_default()
-        .into_iter()
-        .chain(credential.trusted().unwrap_or_default());
-    let after = |at: Timestamp| {
-        at.checked_add(SignedDuration::from_secs(1))
-            .unwrap_or(Timestamp::MAX)
-    };
-    let edges = all.flat_map(|one| [one.not_before, after(one.not_after)]);
-    edges
-        .filter(|edge| *edge > now)
-        .min()
-        .unwrap_or(Timestamp::MAX)
 }
