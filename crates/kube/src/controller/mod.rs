@@ -1,8 +1,8 @@
 //! `skupper controller`: watches, reconciles, writes.
 //!
-//! Whatever happens to an object comes in by a [`watch`] and lies in the inbox of its namespace in the [`world`]. The
-//! [`queue`] says whose turn it is; a [`turn`] takes the inbox in, asks [`skupper_site`] what is to be done, does it
-//! ([`writes`]), and puts the answers in, so that the next turn knows them before the watch tells. Nothing is looked at
+//! Whatever happens to an object comes in by a `watch` and lies in the inbox of its namespace in the `world`. The
+//! `queue` says whose turn it is; a `turn` takes the inbox in, asks [`skupper_site`] what is to be done, does it
+//! (`writes`), and puts the answers in, so that the next turn knows them before the watch tells. Nothing is looked at
 //! periodically: a namespace in which nothing happens is left alone until the time that its last plan named.
 
 mod control;

@@ -18,7 +18,7 @@ use super::world::World;
 use crate::client::text;
 
 /// How many objects are fetched at once, which bounds the memory that a start takes.
-const PAGE: u32 = 250;
+const PAGE: u32 = 100;
 /// The first pause after trouble, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// The pause where the API server does not know a kind that need not be there.

@@ -328,3 +328,6 @@ impl World {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
