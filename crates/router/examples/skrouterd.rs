@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    skupper_router::command::run(std::env::args_os())
+    skupper_router::command::run(std::env::args_os().skip(1))
 }

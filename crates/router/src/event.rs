@@ -85,8 +85,6 @@ pub struct FlowRecord {
     pub octets: Arc<FlowOctets>,
     /// Routers that the client's stream passed, at the server's end.
     pub trace: Vec<String>,
-    /// Microseconds from the first octet of the client to the first of the server; 0 until known.
-    pub latency_us: AtomicU64,
     /// When the flow ended and why, if not as it should.
     pub end: Mutex<Option<(SystemTime, Option<String>)>>,
 }
@@ -100,7 +98,7 @@ impl FlowRecord {
 
     /// The latency, once both ends have sent something.
     pub fn latency(&self) -> Option<Duration> {
-        let micros = self.latency_us.load(Ordering::Relaxed);
+        let micros = self.octets.latency_us.load(Ordering::Relaxed);
         (micros > 0).then(|| Duration::from_micros(micros))
     }
 }

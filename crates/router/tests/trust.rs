@@ -126,6 +126,32 @@ fn credentials_of_one_ca_link() {
 }
 
 #[test]
+fn old_tls_is_spoken_with_those_who_know_no_other() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let files = server_files(home.path(), &ca);
+    let mut profile = files.profile("server");
+    profile[1]["protocols"] = "TLSv1.2".into();
+    let sections = [
+        profile,
+        secure_listener("link", "server"),
+        tcp_listener("echo"),
+    ];
+    let west = router("west", &sections);
+    let _east = east(&client_files(home.path(), &ca), &west, server(echo));
+    let address = open_port(&west, "echo");
+    assert_eq!(stream_through(address, 4 << 20), 4 << 20);
+    let connections = west.context().connections.all();
+    let versions = connections
+        .iter()
+        .filter_map(|connection| connection.peer.get()?.tls.clone());
+    assert!(
+        versions
+            .map(|(version, _)| version)
+            .all(|version| version == "TLSv1.2")
+    );
+}
+
+#[test]
 fn a_client_of_another_ca_is_refused_and_both_sides_say_why() {
     let (home, ca) = (directory(), Ca::new("CA"));
     let west = west(&server_files(home.path(), &ca));

@@ -15,6 +15,9 @@ use crate::agent::{Agent, logging};
 use crate::router::Router;
 use arguments::{Arguments, Wanted};
 
+/// What the program is called where it speaks of itself.
+const PROGRAM: &str = "skrouterd";
+
 /// Why the router did not start or did not go on.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
@@ -40,13 +43,9 @@ enum CommandError {
     System(String),
 }
 
-/// Runs a router until it is told to stop. `args` begins with the program's name.
-pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let args: Vec<OsString> = args.collect();
-    let program = args.first().map_or_else(
-        || "skrouterd".into(),
-        |arg| arg.to_string_lossy().into_owned(),
-    );
+/// Runs a router until it is told to stop. `arguments` are what follows the program's name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = std::iter::once(PROGRAM.into()).chain(arguments).collect();
     let arguments = match Arguments::parse(&args) {
         Wanted::Run(arguments) => arguments,
         Wanted::Done(code) => return code,
@@ -57,7 +56,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             tracing::error!(target: "ROUTER", "Router start-up failed: {error}");
             // Whoever started the program by hand sees it without the log.
-            let _ = writeln!(std::io::stderr(), "{program}: {error}");
+            let _ = writeln!(std::io::stderr(), "{PROGRAM}: {error}");
             ExitCode::FAILURE
         }
     }

@@ -53,15 +53,8 @@ impl Task {
         }
         peer.user = self.settings.user.clone();
         peer.mechanism = self.amqp.mechanism().map(ToString::to_string);
-        peer.tls = self.transport().tls().map(|tls| {
-            let version = tls.protocol_version().and_then(|version| version.as_str());
-            let suite = tls.negotiated_cipher_suite().map(|suite| suite.suite());
-            let suite = suite.and_then(|suite| suite.as_str()).unwrap_or_default();
-            (
-                version.unwrap_or_default().replace('_', "."),
-                suite.to_owned(),
-            )
-        });
+        let agreed = self.transport().agreed();
+        peer.tls = agreed.map(|agreed| (agreed.version.clone(), agreed.suite.clone()));
         // The record was there to explain a failure.
         drop(self.transport().take_record());
         self.opened = true;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::distr::{Alphanumeric, SampleString};
+use rustls::client::UnbufferedClientConnection;
 use skupper_management::entity::{Connector as Settings, Role, StripAnnotations};
 use skupper_management::report::{Refusal, Refuser};
 use skupper_pki::verify::Side;
@@ -18,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::handle::{Command, ConnectionHandle};
+use super::handshake::Library;
 use super::listener::{loss, unopened};
 use super::open::{self, Group, HANDSHAKE};
 use super::task::{Settings as TaskSettings, Task};
@@ -26,7 +28,7 @@ use crate::context::Context;
 use crate::event::{Event, Loss};
 use crate::listen;
 use crate::stop::Stop;
-use crate::tls::{Attempt, LoadError, Loaded, RefusalLog, Revision, server_name};
+use crate::tls::{Attempt, LoadError, Loaded, Profile, RefusalLog, Revision, server_name};
 
 /// Length of a correlator.
 const CORRELATOR: usize = 15;
@@ -166,13 +168,11 @@ impl AmqpConnector {
 
     /// Makes a set of connections for each revision of the credential.
     async fn run(self: Arc<Self>, worker: usize, context: Arc<Context>) {
-        let profile = match self.settings.ssl_profile.as_str() {
-            "" => None,
-            name => context.profiles.get(name).ok(),
-        };
-        let Some(profile) = profile else {
-            // Without a profile (or with one that does not exist, which every attempt says) there is one set.
+        if self.settings.ssl_profile.is_empty() {
             return self.start_set(worker, None, &context);
+        }
+        let Some(profile) = self.profile(&context).await else {
+            return;
         };
         let mut revisions = profile.revisions();
         let mut current = *revisions.borrow_and_update();
@@ -194,6 +194,32 @@ impl AmqpConnector {
                 self.close_connections(&context, outdated, why);
             }
             current = next;
+        }
+    }
+
+    /// The profile, as soon as there is one.
+    async fn profile(self: &Arc<Self>, context: &Context) -> Option<Arc<Profile>> {
+        loop {
+            let error = match context.profiles.get(&self.settings.ssl_profile) {
+                Ok(profile) => return Some(profile),
+                Err(error) => error,
+            };
+            let place = self.settings.host_port();
+            let attempt = Attempt {
+                peer: place.clone(),
+                endpoint: place,
+                ordinal: 0,
+            };
+            let member = Member {
+                index: 0,
+                worker: 0,
+                revision: None,
+            };
+            self.refused(&member, attempt.no_credential(&error), context);
+            tokio::select! {
+                () = tokio::time::sleep(LONGEST_WAIT) => {}
+                () = self.stop.stopped() => return None,
+            }
         }
     }
 
@@ -500,7 +526,7 @@ impl AmqpConnector {
         }
     }
 
-    fn tls(&self, context: &Context) -> Result<(Arc<Loaded>, rustls::Connection), LoadError> {
+    fn tls(&self, context: &Context) -> Result<(Arc<Loaded>, Library), LoadError> {
         let Settings {
             ssl_profile,
             verify_hostname,
@@ -514,8 +540,8 @@ impl AmqpConnector {
             error,
         };
         let name = server_name(host).map_err(content)?;
-        match rustls::ClientConnection::new(config, name) {
-            Ok(connection) => Ok((loaded, connection.into())),
+        match UnbufferedClientConnection::new(config, name) {
+            Ok(connection) => Ok((loaded, Library::Client(connection))),
             Err(error) => Err(LoadError::library(ssl_profile, &error)),
         }
     }

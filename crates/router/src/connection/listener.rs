@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustls::server::UnbufferedServerConnection;
 use skupper_amqp::sniff::{Sniff, TLS_HEADER};
 use skupper_management::entity::{Listener as Settings, Role, StripAnnotations};
 use skupper_management::report::Refuser;
@@ -15,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener as Socket, TcpStream};
 
 use super::handle::{Command, ConnectionHandle};
+use super::handshake::Library;
 use super::open::{self, HANDSHAKE};
 use super::task::{Finish, Reason, Settings as TaskSettings, Task};
 use super::transport::{Transport, TransportError};
@@ -28,6 +30,8 @@ use crate::tls::{Attempt, LoadError, Loaded, RefusalLog};
 const RETRY: Duration = Duration::from_secs(1);
 /// How long accepting rests when the process has no descriptors left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
+/// How often a profile that does not exist is looked for.
+const LOOK_FOR_PROFILE: Duration = Duration::from_secs(5);
 /// Connections of one listener that have not been opened yet; more are closed at once.
 const MOST_UNOPENED: u64 = 1024;
 
@@ -365,7 +369,7 @@ impl AmqpListener {
         }
     }
 
-    fn tls(&self, context: &Context) -> Result<(Arc<Loaded>, rustls::Connection), LoadError> {
+    fn tls(&self, context: &Context) -> Result<(Arc<Loaded>, Library), LoadError> {
         let loaded = context
             .profiles
             .get(&self.settings.ssl_profile)?
@@ -375,8 +379,8 @@ impl AmqpListener {
             .mechanisms()
             .any(|mechanism| mechanism == "EXTERNAL");
         let config = loaded.amqp_server(demand)?;
-        match rustls::ServerConnection::new(config) {
-            Ok(connection) => Ok((loaded, connection.into())),
+        match UnbufferedServerConnection::new(config) {
+            Ok(connection) => Ok((loaded, Library::Server(connection))),
             Err(error) => Err(LoadError::library(&self.settings.ssl_profile, &error)),
         }
     }
@@ -386,8 +390,14 @@ impl AmqpListener {
         if self.settings.ssl_profile.is_empty() {
             return;
         }
-        let Ok(profile) = context.profiles.get(&self.settings.ssl_profile) else {
-            return;
+        let profile = loop {
+            if let Ok(profile) = context.profiles.get(&self.settings.ssl_profile) {
+                break profile;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_FOR_PROFILE) => {}
+                () = self.stop.stopped() => return,
+            }
         };
         let mut revisions = profile.revisions();
         loop {
@@ -450,7 +460,7 @@ async fn sniff(stream: &mut TcpStream) -> io::Result<First> {
 }
 
 fn peer_certificate(transport: &Transport) -> Option<Certificate> {
-    let der = transport.tls()?.peer_certificates()?.first()?;
+    let der = transport.agreed()?.certificate.as_ref()?;
     Certificate::from_der(der).ok()
 }
 

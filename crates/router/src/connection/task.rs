@@ -162,13 +162,14 @@ impl Task {
 
     /// Runs the connection to its end.
     pub(crate) async fn run(mut self) -> Finish {
-        if self.transport.has_early() {
-            let Task {
-                transport, amqp, ..
-            } = &mut self;
-            transport.give_early(&mut |input| amqp.handle_input(input, Duration::ZERO));
-        }
-        let reason = std::future::poll_fn(|cx| self.poll(cx)).await;
+        let Task {
+            transport, amqp, ..
+        } = &mut self;
+        let early = transport.give_early(&mut |input| amqp.handle_input(input, Duration::ZERO));
+        let reason = match early {
+            Ok(()) => std::future::poll_fn(|cx| self.poll(cx)).await,
+            Err(error) => Reason::Transport(error),
+        };
         self.lose();
         Finish {
             opened: self.opened,

@@ -3,22 +3,30 @@
 //! Reads are big and give slices of the thread's block; writes gather what the protocol engine has for the peer, so that one
 //! batch of frames is one system call (and as few TLS records as fit it). Nothing is buffered while a connection is idle.
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
+use rustls::ProtocolVersion;
+use rustls_pki_types::CertificateDer;
 use skupper_amqp::connection::Output;
 use skupper_pki::verify::PeerRecord;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
+use super::handshake::{Library, Progress};
+use super::records::Records;
+use crate::tcp::consume;
 use crate::transit::block;
 
 /// Slices handed to one write.
 const SLICES: usize = 64;
-/// Plain octets handed to the TLS layer at once: a multiple of the largest record.
-const TLS_BATCH: usize = 256 * 1024;
+/// Sealed octets that wait for the socket beyond which no more are sealed.
+const MOST_SEALED: usize = 256 * 1024;
+/// Plain octets that rustls's own record layer is given at once.
+const LIBRARY_BATCH: usize = 16 * 1024;
 
 /// What one read brought.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,45 +60,38 @@ impl From<rustls::Error> for TransportError {
     }
 }
 
-struct Tls {
-    connection: rustls::Connection,
-    /// What the peer shows of itself until the connection is open.
-    record: Option<PeerRecord>,
+/// What a TLS handshake agreed on.
+#[derive(Debug, Clone)]
+pub(crate) struct Agreed {
+    /// For instance `TLSv1.3`.
+    pub(crate) version: String,
+    /// The cipher suite.
+    pub(crate) suite: String,
+    /// What the peer presented, or had presented when the session that is resumed was made.
+    pub(crate) certificate: Option<CertificateDer<'static>>,
 }
 
-impl Tls {
-    /// Takes cipher octets off the front of `cipher`, appends plain ones to `plain`; whether the peer ends.
-    fn read(&mut self, cipher: &mut &[u8], plain: &mut BytesMut) -> Result<bool, TransportError> {
-        let Tls { connection, record } = self;
-        while !cipher.is_empty() {
-            connection.read_tls(cipher)?;
-            let state = match record {
-                Some(record) => record.watch(|| connection.process_new_packets()),
-                None => connection.process_new_packets(),
-            }?;
-            if state.plaintext_bytes_to_read() > 0 {
-                plain.reserve(state.plaintext_bytes_to_read());
-                let mut reader = connection.reader();
-                while let Some(chunk) = first_chunk(&mut reader)? {
-                    plain.extend_from_slice(chunk);
-                    let length = chunk.len();
-                    io::BufRead::consume(&mut reader, length);
-                }
-            }
-            if state.peer_has_closed() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
+enum Layer {
+    Clear,
+    /// During the handshake, and TLS 1.2.
+    Library(Box<Library>),
+    /// TLS 1.3 after its handshake.
+    Records(Box<Records>),
 }
 
 /// The socket and what is on it.
 pub(crate) struct Transport {
     stream: TcpStream,
-    tls: Option<Box<Tls>>,
-    /// The beginning of what is not whole yet: plain octets.
-    partial: BytesMut,
+    layer: Layer,
+    agreed: Option<Agreed>,
+    /// What the peer shows of itself until the connection is open.
+    record: Option<PeerRecord>,
+    /// The beginning of a frame: plain octets.
+    plain: BytesMut,
+    /// The beginning of a record.
+    cipher: BytesMut,
+    /// Records for the socket.
+    sealed: VecDeque<Bytes>,
     /// Octets that crossed the socket, for telemetry and management.
     received: u64,
     sent: u64,
@@ -101,8 +102,12 @@ impl Transport {
     pub(crate) fn clear(stream: TcpStream, early: &[u8]) -> Self {
         Transport {
             stream,
-            tls: None,
-            partial: BytesMut::from(early),
+            layer: Layer::Clear,
+            agreed: None,
+            record: None,
+            plain: BytesMut::from(early),
+            cipher: BytesMut::new(),
+            sealed: VecDeque::new(),
             received: 0,
             sent: 0,
         }
@@ -112,20 +117,17 @@ impl Transport {
     /// record says what the peer showed.
     pub(crate) async fn secure(
         stream: TcpStream,
-        mut connection: rustls::Connection,
+        library: Library,
         early: &[u8],
     ) -> Result<Self, (TransportError, PeerRecord)> {
-        connection.set_buffer_limit(None);
-        let tls = Box::new(Tls {
-            connection,
-            record: Some(PeerRecord::default()),
-        });
         let mut transport = Transport::clear(stream, &[]);
-        transport.tls = Some(tls);
-        match transport.handshake(early).await {
+        transport.layer = Layer::Library(Box::new(library));
+        transport.record = Some(PeerRecord::default());
+        transport.cipher = BytesMut::from(early);
+        let mut nothing = Output::default();
+        match transport.handshake(&mut nothing).await {
             Ok(()) => Ok(transport),
             Err(error) => {
-                let mut nothing = Output::default();
                 // The alert that says why is the last thing the peer gets.
                 let flush = std::future::poll_fn(|cx| transport.poll_flush(&mut nothing, cx));
                 let _ = flush.await;
@@ -134,54 +136,118 @@ impl Transport {
         }
     }
 
-    async fn handshake(&mut self, mut early: &[u8]) -> Result<(), TransportError> {
-        if let Some(tls) = &mut self.tls {
-            tls.read(&mut early, &mut self.partial)?;
-        }
-        let mut nothing = Output::default();
+    async fn handshake(&mut self, nothing: &mut Output) -> Result<(), TransportError> {
+        let mut progress = self.advance_early()?;
         std::future::poll_fn(|cx| {
             loop {
-                if self.poll_flush(&mut nothing, cx)?.is_pending() {
+                if self.poll_flush(nothing, cx)?.is_pending() {
                     return Poll::Pending;
                 }
-                if self
-                    .tls
-                    .as_ref()
-                    .is_none_or(|tls| !tls.connection.is_handshaking())
-                {
-                    return Poll::Ready(Ok(()));
-                }
-                // What comes behind the handshake stays in `partial`.
-                match self.poll_read(cx, &mut |_| {}) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Ready(Ok(Read::End)) => {
+                match progress {
+                    Progress::Established => return Poll::Ready(Ok(())),
+                    Progress::Closed => {
                         let error = io::Error::from(io::ErrorKind::UnexpectedEof);
-                        return Poll::Ready(Err(error.into()));
+                        return Poll::Ready(Err(TransportError::from(error)));
                     }
-                    Poll::Ready(Ok(_)) => {}
+                    Progress::Handshaking => {}
                 }
+                progress = match self.poll_handshake(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(progress) => progress?,
+                };
             }
         })
-        .await
+        .await?;
+        self.establish()
     }
 
-    /// The TLS layer, if there is one.
-    pub(crate) fn tls(&self) -> Option<&rustls::Connection> {
-        self.tls.as_ref().map(|tls| &tls.connection)
+    /// What came before the first read.
+    fn advance_early(&mut self) -> Result<Progress, TransportError> {
+        let mut early = std::mem::take(&mut self.cipher);
+        self.advance(&mut early)
+    }
+
+    /// Gives cipher octets to the library; keeps what it leaves.
+    fn advance(&mut self, cipher: &mut BytesMut) -> Result<Progress, TransportError> {
+        let Transport {
+            layer: Layer::Library(library),
+            record,
+            plain,
+            sealed,
+            ..
+        } = self
+        else {
+            return Ok(Progress::Established);
+        };
+        let mut send = |octets| sealed.push_back(octets);
+        let (used, progress) = match record {
+            Some(record) => record.watch(|| library.advance(cipher, plain, &mut send)),
+            None => library.advance(cipher, plain, &mut send),
+        }?;
+        cipher.advance(used);
+        self.cipher = BytesMut::from(&cipher[..]);
+        Ok(progress)
+    }
+
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<Progress, TransportError>> {
+        block::with_block(|block| {
+            block.extend_from_slice(&self.cipher);
+            let count = match pin!(self.stream.read_buf(block)).poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(count) => count?,
+            };
+            if count == 0 {
+                return Poll::Ready(Ok(Progress::Closed));
+            }
+            self.received += count as u64;
+            let mut cipher = block.split();
+            Poll::Ready(self.advance(&mut cipher))
+        })
+    }
+
+    /// The handshake is complete.
+    fn establish(&mut self) -> Result<(), TransportError> {
+        let library = match std::mem::replace(&mut self.layer, Layer::Clear) {
+            Layer::Library(library) => library,
+            other => {
+                self.layer = other;
+                return Ok(());
+            }
+        };
+        let state = library.state();
+        let version = state.protocol_version();
+        let suite = state.negotiated_cipher_suite().map(|suite| suite.suite());
+        self.agreed = Some(Agreed {
+            version: match version {
+                Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+                Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+                _ => "TLS",
+            }
+            .to_owned(),
+            suite: suite
+                .and_then(|suite| suite.as_str())
+                .unwrap_or_default()
+                .to_owned(),
+            certificate: state
+                .peer_certificates()
+                .and_then(|chain| chain.first())
+                .map(|certificate| certificate.clone().into_owned()),
+        });
+        self.layer = match version {
+            Some(ProtocolVersion::TLSv1_3) => Layer::Records(Box::new(library.into_records()?)),
+            _ => Layer::Library(library),
+        };
+        Ok(())
+    }
+
+    /// What the TLS handshake agreed on, if there was one.
+    pub(crate) fn agreed(&self) -> Option<&Agreed> {
+        self.agreed.as_ref()
     }
 
     /// What the peer showed of itself; it is not kept any longer.
     pub(crate) fn take_record(&mut self) -> PeerRecord {
-        self.tls
-            .as_mut()
-            .and_then(|tls| tls.record.take())
-            .unwrap_or_default()
-    }
-
-    /// Whether octets came before the first read.
-    pub(crate) fn has_early(&self) -> bool {
-        !self.partial.is_empty()
+        self.record.take().unwrap_or_default()
     }
 
     /// Octets read from and written to the socket.
@@ -189,9 +255,19 @@ impl Transport {
         (self.received, self.sent)
     }
 
-    /// Gives what came before the first read.
-    pub(crate) fn give_early(&mut self, take: &mut dyn FnMut(&mut BytesMut)) {
-        take(&mut self.partial);
+    /// Gives what came before the first read to `take`; whether there was anything.
+    pub(crate) fn give_early(
+        &mut self,
+        take: &mut dyn FnMut(&mut BytesMut),
+    ) -> Result<(), TransportError> {
+        if !self.cipher.is_empty() {
+            // Records came together with the end of the handshake.
+            let mut block = std::mem::take(&mut self.cipher);
+            self.open(&mut block, take)?;
+        } else if !self.plain.is_empty() {
+            take(&mut self.plain);
+        }
+        Ok(())
     }
 
     /// Reads once from the socket and gives the plain octets to `take`; what it leaves comes again with more.
@@ -200,29 +276,10 @@ impl Transport {
         cx: &mut Context<'_>,
         take: &mut dyn FnMut(&mut BytesMut),
     ) -> Poll<Result<Read, TransportError>> {
-        let Transport {
-            stream,
-            tls,
-            partial,
-            received,
-            ..
-        } = self;
         block::with_block(|block| {
-            let Some(tls) = tls else {
-                block.extend_from_slice(partial);
-                let count = match pin!(stream.read_buf(block)).poll(cx) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(count) => count?,
-                };
-                if count == 0 {
-                    return Poll::Ready(Ok(Read::End));
-                }
-                *received += count as u64;
-                take(block);
-                keep_rest(block, partial);
-                return Poll::Ready(Ok(Read::Some));
-            };
-            let count = match pin!(stream.read_buf(block)).poll(cx) {
+            let clear = matches!(self.layer, Layer::Clear);
+            block.extend_from_slice(if clear { &self.plain } else { &self.cipher });
+            let count = match pin!(self.stream.read_buf(block)).poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(count) => count?,
             };
@@ -230,18 +287,59 @@ impl Transport {
                 // Without close_notify the peer was cut off; the difference matters to nobody above.
                 return Poll::Ready(Ok(Read::End));
             }
-            *received += count as u64;
-            let mut plain = BytesMut::with_capacity(partial.len() + count);
-            plain.extend_from_slice(partial);
-            let before = plain.len();
-            let ended = tls.read(&mut &block[..], &mut plain)?;
-            if plain.len() > before {
-                take(&mut plain);
-                keep_rest(&mut plain, partial);
+            self.received += count as u64;
+            if clear {
+                take(block);
+                keep_rest(block, &mut self.plain);
                 return Poll::Ready(Ok(Read::Some));
             }
-            Poll::Ready(Ok(if ended { Read::End } else { Read::Nothing }))
+            Poll::Ready(self.open(block, take))
         })
+    }
+
+    /// Opens what was read, records from the front of `block` on, and gives the plain octets to `take`.
+    fn open(
+        &mut self,
+        block: &mut BytesMut,
+        take: &mut dyn FnMut(&mut BytesMut),
+    ) -> Result<Read, TransportError> {
+        let ended = match &mut self.layer {
+            Layer::Records(records) => {
+                let opened = records.open(block, 0, 0)?;
+                keep(&block[opened.rest..], &mut self.cipher);
+                block.truncate(opened.plain);
+                if opened.plain == 0 {
+                    return Ok(if opened.closed {
+                        Read::End
+                    } else {
+                        Read::Nothing
+                    });
+                }
+                if !self.plain.is_empty() {
+                    // A frame lies across two reads: it is put together.
+                    let mut whole = BytesMut::with_capacity(self.plain.len() + block.len());
+                    whole.extend_from_slice(&self.plain);
+                    whole.extend_from_slice(block);
+                    block.clear();
+                    take(&mut whole);
+                    keep_rest(&mut whole, &mut self.plain);
+                    return Ok(Read::Some);
+                }
+                take(block);
+                keep_rest(block, &mut self.plain);
+                return Ok(Read::Some);
+            }
+            Layer::Library(_) => {
+                let mut cipher = block.split();
+                self.advance(&mut cipher)? == Progress::Closed
+            }
+            Layer::Clear => false,
+        };
+        if self.plain.is_empty() {
+            return Ok(if ended { Read::End } else { Read::Nothing });
+        }
+        take(&mut self.plain);
+        Ok(Read::Some)
     }
 
     /// Writes what `output` has; ready when all of it is in the socket.
@@ -250,130 +348,103 @@ impl Transport {
         output: &mut Output,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), TransportError>> {
+        if matches!(self.layer, Layer::Clear) && self.sealed.is_empty() {
+            return self.poll_flush_clear(output, cx);
+        }
         loop {
-            if let Some(tls) = &mut self.tls {
-                let tls = &mut tls.connection;
-                while tls.wants_write() {
-                    let mut socket = Socket {
-                        stream: &mut self.stream,
-                        cx,
-                    };
-                    match tls.write_tls(&mut socket) {
-                        Ok(count) => self.sent += count as u64,
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            return Poll::Pending;
-                        }
-                        Err(error) => return Poll::Ready(Err(error.into())),
-                    }
-                }
-                if tls.is_handshaking() || output.is_empty() {
-                    return Poll::Ready(Ok(()));
-                }
-                encrypt(tls, output)?;
-                continue;
-            }
-            if output.is_empty() {
+            self.seal(output)?;
+            if self.sealed.is_empty() {
                 return Poll::Ready(Ok(()));
             }
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = output.chunks_vectored(&mut slices);
+            let mut count = 0;
+            for (slice, record) in slices.iter_mut().zip(&self.sealed) {
+                *slice = IoSlice::new(record);
+                count += 1;
+            }
             match Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count])? {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(0) => {
-                    return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
-                }
+                Poll::Ready(0) => return Poll::Ready(Err(nothing_written())),
                 Poll::Ready(written) => {
-                    output.advance(written);
+                    consume(&mut self.sealed, written);
                     self.sent += written as u64;
                 }
             }
         }
     }
 
+    /// Seals of `output` as much as is worth writing at once.
+    fn seal(&mut self, output: &mut Output) -> Result<(), TransportError> {
+        let Transport { layer, sealed, .. } = self;
+        let mut waiting: usize = sealed.iter().map(Bytes::len).sum();
+        match layer {
+            Layer::Records(records) => {
+                while waiting < MOST_SEALED && (!output.is_empty() || records.wants_write()) {
+                    let before = output.len();
+                    records.seal(output, sealed)?;
+                    waiting += before - output.len();
+                }
+            }
+            Layer::Library(library) => {
+                while waiting < MOST_SEALED && !output.is_empty() {
+                    let batch = output.copy_to_bytes(output.len().min(LIBRARY_BATCH));
+                    sealed.push_back(library.encrypt(&batch)?);
+                    waiting += batch.len();
+                }
+            }
+            Layer::Clear => {}
+        }
+        Ok(())
+    }
+
+    fn poll_flush_clear(
+        &mut self,
+        output: &mut Output,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), TransportError>> {
+        while !output.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = output.chunks_vectored(&mut slices);
+            match Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count])? {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(0) => return Poll::Ready(Err(nothing_written())),
+                Poll::Ready(written) => {
+                    output.advance(written);
+                    self.sent += written as u64;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Says that no more will be sent. Best effort: the connection is ending.
     pub(crate) fn close(&mut self, output: &mut Output, cx: &mut Context<'_>) {
         // Whether the peer still hears it is its own affair.
         let _ = self.poll_flush(output, cx);
-        if let Some(tls) = &mut self.tls {
-            tls.connection.send_close_notify();
+        if let Layer::Records(records) = &mut self.layer {
+            let _ = records.close(&mut self.sealed);
             let _ = self.poll_flush(output, cx);
         }
         let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
     }
 }
 
+fn nothing_written() -> TransportError {
+    io::Error::from(io::ErrorKind::WriteZero).into()
+}
+
 /// Keeps what was not taken, in an allocation no bigger than it.
 fn keep_rest(rest: &mut BytesMut, partial: &mut BytesMut) {
-    partial.clear();
+    keep(rest, partial);
+    rest.clear();
+}
+
+fn keep(rest: &[u8], partial: &mut BytesMut) {
     if rest.is_empty() {
         // An idle connection owns no buffer.
         *partial = BytesMut::new();
     } else {
+        partial.clear();
         partial.extend_from_slice(rest);
-        rest.clear();
-    }
-}
-
-fn first_chunk<'a>(reader: &'a mut rustls::Reader<'_>) -> io::Result<Option<&'a [u8]>> {
-    match io::BufRead::fill_buf(reader) {
-        Ok([]) => Ok(None),
-        Ok(chunk) => Ok(Some(chunk)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::UnexpectedEof
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Moves a batch of octets into the TLS layer.
-fn encrypt(tls: &mut rustls::Connection, output: &mut Output) -> io::Result<()> {
-    let mut slices = [IoSlice::new(&[]); SLICES];
-    let mut count = output.chunks_vectored(&mut slices);
-    let mut octets = 0;
-    if let Some(enough) = slices[..count].iter().position(|slice| {
-        octets += slice.len();
-        octets >= TLS_BATCH
-    }) {
-        count = enough + 1;
-    }
-    let taken = io::Write::write_vectored(&mut tls.writer(), &slices[..count])?;
-    if taken == 0 {
-        return Err(io::ErrorKind::WriteZero.into());
-    }
-    output.advance(taken);
-    Ok(())
-}
-
-/// A non-blocking socket as the TLS layer writes to it.
-struct Socket<'a, 'c> {
-    stream: &'a mut TcpStream,
-    cx: &'a mut Context<'c>,
-}
-
-impl Socket<'_, '_> {
-    fn done(result: Poll<io::Result<usize>>) -> io::Result<usize> {
-        match result {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
-impl io::Write for Socket<'_, '_> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        Self::done(Pin::new(&mut *self.stream).poll_write(self.cx, octets))
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        Self::done(Pin::new(&mut *self.stream).poll_write_vectored(self.cx, slices))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

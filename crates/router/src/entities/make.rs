@@ -176,13 +176,18 @@ impl Entities {
         }
     }
 
+    /// A profile that is missing in the configuration document is an error of its user alone, which says so until there is
+    /// one: a router that does not start at all could not be helped by management.
     fn check_profile(&self, name: &str) -> Result<(), Failure> {
         if name.is_empty() || self.named(Kind::SslProfile, name).is_some() {
             return Ok(());
         }
-        Err(Failure::Internal(format!(
-            "CError: Not found: sslProfile '{name}' not found"
-        )))
+        let text = format!("sslProfile '{name}' not found");
+        if self.starting {
+            tracing::error!(target: "AGENT", "{text}: what refers to it does not work until it is created");
+            return Ok(());
+        }
+        Err(Failure::Internal(format!("CError: Not found: {text}")))
     }
 
     fn check_role(&self, role: Role) -> Result<(), Failure> {

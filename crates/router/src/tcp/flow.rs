@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use super::connector::TcpConnector;
 use super::head::{MAX_HEAD, Parsed, StreamHead};
 use super::listener::TcpListener;
-use super::pump::{Ending, FlowCommand, FlowInbox, FlowOctets, Pump};
+use super::pump::{Ending, FlowCommand, FlowEnd, FlowInbox, FlowOctets, Pump};
 use super::socket::Socket;
 use crate::context::Context;
 use crate::core::forwarding::Sink;
@@ -89,7 +89,6 @@ pub(crate) async fn serve_client(
             address: Some(peer),
             octets: Arc::default(),
             trace: Vec::new(),
-            latency_us: AtomicU64::new(0),
             end: Mutex::new(None),
         })
     });
@@ -177,9 +176,17 @@ async fn run_client(
     // Nobody can send a second stream once the name is gone.
     drop(reply);
     let octets = record.map_or_else(Arc::default, |record| record.octets.clone());
-    Pump::new(socket, inbox, octets, producer, consumer, rest)
-        .run()
-        .await
+    Pump::new(
+        socket,
+        FlowEnd::Client,
+        inbox,
+        octets,
+        producer,
+        consumer,
+        rest,
+    )
+    .run()
+    .await
 }
 
 fn rejected() -> DeliveryState {
@@ -382,7 +389,6 @@ async fn run_server(
             address: socket.tcp().local_addr().ok(),
             octets: Arc::default(),
             trace,
-            latency_us: AtomicU64::new(0),
             end: Mutex::new(None),
         })
     });
@@ -401,9 +407,17 @@ async fn run_server(
             let octets: Arc<FlowOctets> = record
                 .as_ref()
                 .map_or_else(Arc::default, |record| record.octets.clone());
-            Pump::new(socket, inbox, octets, producer, consumer, rest)
-                .run()
-                .await
+            Pump::new(
+                socket,
+                FlowEnd::Server,
+                inbox,
+                octets,
+                producer,
+                consumer,
+                rest,
+            )
+            .run()
+            .await
         }
         Err(_) => {
             producer.complete(true);

@@ -12,5 +12,6 @@ mod socket;
 mod watch;
 
 pub use connector::TcpConnector;
+pub(crate) use pump::consume;
 pub use listener::{OperStatus, TcpListener};
 pub(crate) use watch::{Watch, WatchSet};

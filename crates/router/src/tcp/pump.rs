@@ -10,6 +10,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use skupper_amqp::performative::DeliveryState;
@@ -53,6 +54,8 @@ pub struct FlowOctets {
     pub outward: AtomicU64,
     /// Written to the socket.
     pub inward: AtomicU64,
+    /// Microseconds from the first octet of the client to the first of the server; 0 until known.
+    pub latency_us: AtomicU64,
 }
 
 /// Why a flow ended.
@@ -68,12 +71,62 @@ pub(crate) enum Ending {
     Closed,
 }
 
+/// Which end of a flow a socket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FlowEnd {
+    /// The client's: questions go outward.
+    Client,
+    /// The server's: questions come inward.
+    Server,
+}
+
+/// Time from the first octet of the client to the first of the server.
+enum Latency {
+    /// The client has said nothing yet.
+    Unknown(FlowEnd),
+    /// The client has spoken.
+    Asked(FlowEnd, Instant),
+    /// It is known, or the server spoke first.
+    Over,
+}
+
+impl Latency {
+    /// Notes how many octets have gone each way.
+    fn note(&mut self, outward: u64, inward: u64, octets: &FlowOctets) {
+        let of_client = |end| {
+            if end == FlowEnd::Client {
+                outward
+            } else {
+                inward
+            }
+        };
+        let of_server = |end| {
+            if end == FlowEnd::Client {
+                inward
+            } else {
+                outward
+            }
+        };
+        *self = match *self {
+            Latency::Unknown(end) if of_server(end) > 0 => Latency::Over,
+            Latency::Unknown(end) if of_client(end) > 0 => Latency::Asked(end, Instant::now()),
+            Latency::Asked(end, since) if of_server(end) > 0 => {
+                let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+                octets.latency_us.store(micros.max(1), Ordering::Relaxed);
+                Latency::Over
+            }
+            _ => return,
+        };
+    }
+}
+
 /// One established flow.
 pub(crate) struct Pump {
     socket: Socket,
     inbox: Arc<FlowInbox>,
     taken: Taken<FlowCommand>,
     octets: Arc<FlowOctets>,
+    latency: Latency,
     outward: Outward,
     inward: Inward,
 }
@@ -100,9 +153,10 @@ struct Inward {
 }
 
 impl Pump {
-    /// `pending` are octets of `consumer` that were taken with the stream's head and belong to the body.
+    /// `end` says which end of the flow the socket is. `pending` are octets of `consumer` that were taken with the stream's head and belong to the body.
     pub(crate) fn new(
         socket: Socket,
+        end: FlowEnd,
         inbox: Arc<FlowInbox>,
         octets: Arc<FlowOctets>,
         producer: Producer,
@@ -119,6 +173,7 @@ impl Pump {
             inbox,
             taken: Taken::default(),
             octets,
+            latency: Latency::Unknown(end),
             outward: Outward {
                 producer,
                 sent: 0,
@@ -185,6 +240,8 @@ impl Pump {
                 Ok(read) => moved |= read,
                 Err(error) => return Poll::Ready(Ending::Socket(error)),
             }
+            self.latency
+                .note(self.outward.sent, self.inward.written, &self.octets);
             if self.outward.done && self.inward.done {
                 return Poll::Ready(Ending::Done);
             }

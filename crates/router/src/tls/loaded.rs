@@ -256,7 +256,14 @@ impl Loaded {
             versions: self.versions,
             clock: Arc::new(DefaultTimeProvider),
         };
-        let config = Arc::new(server_config(options).map_err(|error| self.content(error))?);
+        let mut config = server_config(options).map_err(|error| self.content(error))?;
+        // Connections between routers have their own record layer.
+        config.enable_secret_extraction = !wanted.alpn;
+        if !wanted.alpn {
+            // They last for days, and each new one is to be verified: nothing is resumed.
+            config.send_tls13_tickets = 0;
+        }
+        let config = Arc::new(config);
         made.insert(wanted, config.clone());
         Ok(config)
     }
@@ -292,7 +299,10 @@ impl Loaded {
             versions: self.versions,
             clock: Arc::new(DefaultTimeProvider),
         };
-        let config = Arc::new(client_config(options).map_err(|error| self.content(error))?);
+        let mut config = client_config(options).map_err(|error| self.content(error))?;
+        // Connections between routers have their own record layer.
+        config.enable_secret_extraction = alpn.is_none();
+        let config = Arc::new(config);
         if made.len() >= MOST_CONFIGURATIONS {
             made.clear();
         }
