@@ -32,6 +32,9 @@ pub(crate) enum Command {
         /// How our program is built.
         #[arg(long, value_enum, default_value = "dev")]
         profile: Profile,
+        /// The application's image in an existing cluster: with sh, httpd, wget and sleep.
+        #[arg(long, default_value = "docker.io/library/busybox:stable")]
+        application: String,
     },
     /// A real Kubernetes on this machine, for demo and tests.
     #[command(subcommand)]
@@ -152,6 +155,7 @@ impl Command {
                 registry,
                 tag,
                 profile,
+                application,
             } => demo::run(&demo::Options {
                 keep,
                 existing: use_existing_cluster.then(kubeconfig).transpose()?,
@@ -161,7 +165,7 @@ impl Command {
                     profile,
                     program: None,
                 },
-                ..demo::Options::default()
+                application,
             })?,
             Self::Test { arguments } => xtask::suite::run(&arguments)?,
             Self::Bench(BenchCommand::Router {

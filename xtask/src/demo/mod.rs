@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use cleanup::Cleanup;
 use terminal::Terminal;
 
-use crate::cargo::{self, Profile};
+use crate::cargo;
 use crate::cluster::{BUSYBOX_IMAGE, Cluster};
 use crate::host::packages;
 use crate::progress::say;
@@ -153,18 +153,4 @@ fn own(options: &image::Options, skupper: PathBuf) -> Result<Cluster> {
     let cluster = Cluster::up(CLUSTER)?;
     cluster.load(archive)?;
     Ok(cluster)
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            keep: false,
-            existing: None,
-            image: image::Options {
-                profile: Profile::Dev,
-                ..image::Options::default()
-            },
-            application: "docker.io/library/busybox:stable".into(),
-        }
-    }
 }

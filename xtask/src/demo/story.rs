@@ -159,16 +159,18 @@ fn fault(stage: &Stage) -> Result<()> {
          | .spec.tlsCredentials = \"somebody-else\"' | kubectl -n {east} apply -f -"
     ))?;
     t.tell("What the connecting side says:");
-    let messages =
-        "jq -r '.status.conditions[] | select(.message | contains(\"stranger\")) | .message'";
     let names_it = |said: &str| said.contains("stranger") && said.contains(STRANGER);
     t.until(
-        &format!("kubectl -n {east} get link faulty -o json | {messages}"),
+        &format!(
+            "kubectl -n {east} get link faulty -o json | jq -r '.status.conditions[] | select(.type == \"Operational\") | .message'"
+        ),
         names_it,
     )?;
-    t.tell("What the accepting side says:");
+    t.tell("What the accepting side says, while it stays Ready:");
     t.until(
-        &format!("kubectl -n {west} get routeraccess -o json | jq .items[0] | {messages}"),
+        &format!(
+            "kubectl -n {west} get routeraccess -o json | jq -r '.items[].status.conditions[] | select(.message | contains(\"refused\")) | .message'"
+        ),
         names_it,
     )?;
     t.tell("The good link is untouched by it.");
