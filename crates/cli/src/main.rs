@@ -36,6 +36,7 @@ fn main() -> ExitCode {
     match Role::of(std::env::args_os()) {
         Role::Controller(arguments) => skupper_kube::controller::run(arguments),
         Role::Router(arguments) => skupper_router::command::run(arguments),
+        Role::Tool(tool, arguments) => tool.run(arguments),
         Role::Adaptor(arguments) => skupper_kube::adaptor::run(arguments),
         Role::CommandLine(arguments) => command_line(arguments),
     }

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use skupper_tools::Tool;
+
 /// What this process is, with the arguments that are for it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -12,6 +14,8 @@ pub(crate) enum Role {
     Adaptor(Vec<OsString>),
     /// `skupper controller …`, or called as `controller`.
     Controller(Vec<OsString>),
+    /// `skstat` or `skmanage`, called by that name or as `skupper skstat …`.
+    Tool(Tool, Vec<OsString>),
     /// The command line itself.
     CommandLine(Vec<OsString>),
 }
@@ -29,12 +33,19 @@ impl Role {
             Some("controller") => return Self::Controller(arguments),
             _ => {}
         }
+        if let Some(tool) = called.to_str().and_then(Tool::named) {
+            return Self::Tool(tool, arguments);
+        }
         let rest = || arguments.iter().skip(1).cloned().collect();
         match arguments.first().and_then(|first| first.to_str()) {
             Some("router") => Self::Router(rest()),
             Some("adaptor") => Self::Adaptor(rest()),
             Some("controller") => Self::Controller(rest()),
-            _ => Self::CommandLine(arguments),
+            Some(name) => match Tool::named(name) {
+                Some(tool) => Self::Tool(tool, rest()),
+                None => Self::CommandLine(arguments),
+            },
+            None => Self::CommandLine(arguments),
         }
     }
 }
@@ -73,6 +84,9 @@ mod tests {
             role("skupper site status"),
             Role::CommandLine(words(&["site", "status"]))
         );
+        let stat = || Role::Tool(Tool::Skstat, words(&["-c"]));
+        assert_eq!(role("/usr/bin/skstat -c"), stat());
+        assert_eq!(role("skupper skstat -c"), stat());
         assert_eq!(role("skupper"), Role::CommandLine(Vec::new()));
     }
 }
