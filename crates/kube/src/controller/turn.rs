@@ -112,7 +112,10 @@ impl Context {
         if !self.world.is_synced() || !*self.leading.borrow() {
             return None;
         }
-        if let Some(until) = state.halted_until.filter(|until| *until > Instant::now()) {
+        if let Some((until, era)) = state.halted
+            && until > Instant::now()
+            && era == self.world.era()
+        {
             self.world.queue.schedule(&namespace.name, until);
             return None;
         }
@@ -232,7 +235,7 @@ impl Context {
             .min(PAUSES.1);
         state.failed += 1;
         let next = Instant::now() + pause;
-        state.halted_until = halted.then_some(next);
+        state.halted = halted.then_some((next, self.world.era()));
         namespace.took(CALM);
         self.world.queue.metrics().retried();
         self.world.queue.schedule(&namespace.name, next);

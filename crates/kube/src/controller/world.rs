@@ -1,6 +1,7 @@
 //! All that is known of the cluster, by namespace, and the tidings that have not been looked at yet.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -56,8 +57,8 @@ pub(super) struct State {
     pub(super) used: bool,
     /// Turns that failed in a row.
     pub(super) failed: u32,
-    /// Until when nothing is tried, because it would be in vain.
-    pub(super) halted_until: Option<Instant>,
+    /// Until when nothing is tried, because it would be in vain; void in another [`World::era`].
+    pub(super) halted: Option<(Instant, u64)>,
     /// What the last turn wrote, and how many turns in a row wrote the same objects.
     pub(super) written: (Vec<(ObjectKind, String)>, u32),
     /// What was last said about whose namespace this is.
@@ -97,6 +98,7 @@ pub(super) struct World {
     relists: Mutex<HashMap<usize, Relist>>,
     watches: Mutex<BTreeMap<usize, Sync>>,
     synced: watch::Sender<bool>,
+    era: AtomicU64,
     pub(super) queue: Queue,
 }
 
@@ -123,6 +125,7 @@ impl World {
             relists: Mutex::default(),
             watches: Mutex::default(),
             synced: watch::Sender::new(false),
+            era: AtomicU64::default(),
             queue,
         }
     }
@@ -186,9 +189,15 @@ impl World {
         self.queue.schedule(&namespace.name, at);
     }
 
-    /// Makes every namespace due, as after a change of what concerns all.
+    /// Makes every namespace due, as after a change of what concerns all. What was in vain before is tried again.
     pub(super) fn wake_all(&self) {
+        self.era.fetch_add(1, Ordering::Relaxed);
         self.deliver_all(|_| Some(Box::new(|_| true)));
+    }
+
+    /// Goes up whenever what was in vain may work now: this replica leads again, say, after the API server was away.
+    pub(super) fn era(&self) -> u64 {
+        self.era.load(Ordering::Relaxed)
     }
 
     /// Replaces what stands outside the namespaces, where it differs.
