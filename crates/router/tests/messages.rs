@@ -1,0 +1,160 @@
+//! AMQP clients as ends of messages, across routers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that panics has failed"
+)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::*;
+use serde_json::{Value, json};
+use skupper_amqp::{Message, Properties};
+use skupper_client::{Client, ClientError, Endpoint, Incoming, Subscription};
+use skupper_router::Router;
+
+fn client_listener() -> Value {
+    json!(["listener", {"name": "clients", "host": "127.0.0.1", "port": "0"}])
+}
+
+fn pair() -> (Router, Router) {
+    let multicast = json!(["address", {"prefix": "mc", "distribution": "multicast"}]);
+    let west = router(
+        "west",
+        &[
+            inter_router_listener("link"),
+            client_listener(),
+            multicast.clone(),
+        ],
+    );
+    let link = inter_router_connector("link", listener_port(&west, "link"));
+    let east = router("east", &[link, client_listener(), multicast]);
+    (west, east)
+}
+
+fn client(router: &Router, name: &str) -> Client {
+    let port = listener_port(router, "clients");
+    Client::new(Endpoint::tcp("127.0.0.1", port), name).with_timeout(PATIENCE)
+}
+
+fn message(to: &str, body: &str) -> Message {
+    Message::with_value(Properties::to(to), body)
+}
+
+async fn attached(subscription: &mut Subscription) {
+    assert_eq!(next(subscription).await, Incoming::Attached);
+}
+
+async fn next(subscription: &mut Subscription) -> Incoming {
+    tokio::time::timeout(PATIENCE, subscription.next())
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+async fn text(subscription: &mut Subscription) -> String {
+    match next(subscription).await {
+        Incoming::Message(message) => match message.body {
+            skupper_amqp::message::Body::Value(value) => value.as_str().unwrap().to_owned(),
+            other => panic!("a text was expected, {other:?} came"),
+        },
+        Incoming::Attached => panic!("a message was expected"),
+    }
+}
+
+/// Sends until somebody takes it: the news of a consumer takes its time.
+async fn send(client: &Client, to: &str, body: &str) {
+    loop {
+        match client.send(message(to, body)).await {
+            Ok(()) => return,
+            Err(ClientError::Undeliverable { .. }) => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(test);
+}
+
+#[test]
+fn from_one_router_to_another() {
+    let (west, east) = pair();
+    run(async {
+        let consumer = client(&east, "consumer");
+        let mut queue = consumer.subscribe("queue");
+        attached(&mut queue).await;
+        let producer = client(&west, "producer");
+        // More than the credit of any link.
+        for n in 0..600 {
+            send(&producer, "queue", &n.to_string()).await;
+            assert_eq!(text(&mut queue).await, n.to_string());
+        }
+    });
+}
+
+#[test]
+fn a_large_message_arrives_whole() {
+    let (west, east) = pair();
+    run(async {
+        let consumer = client(&east, "consumer");
+        let mut queue = consumer.subscribe("queue");
+        attached(&mut queue).await;
+        let body = "0123456789".repeat(200_000);
+        send(&client(&west, "producer"), "queue", &body).await;
+        assert!(text(&mut queue).await == body);
+    });
+}
+
+#[test]
+fn a_multicast_reaches_every_consumer_once() {
+    let (west, east) = pair();
+    run(async {
+        let (here, there) = (client(&west, "here"), client(&east, "there"));
+        let mut consumers = [
+            here.subscribe("mc/news"),
+            here.subscribe("mc/news"),
+            there.subscribe("mc/news"),
+        ];
+        for consumer in &mut consumers {
+            attached(consumer).await;
+        }
+        wait_for("consumer elsewhere", || {
+            let forwarding = west.context().dispatch.forwarding.load();
+            let key = west.context().dispatch.naming.key("mc/news");
+            forwarding.table.remotes(&key).map(|_| ())
+        });
+        let producer = client(&west, "producer");
+        for n in 0..10 {
+            send(&producer, "mc/news", &n.to_string()).await;
+        }
+        for consumer in &mut consumers {
+            for n in 0..10 {
+                assert_eq!(text(consumer).await, n.to_string());
+            }
+        }
+    });
+}
+
+#[test]
+fn nobody_takes_what_nobody_consumes() {
+    let (west, _east) = pair();
+    run(async {
+        let sent = client(&west, "producer")
+            .send(message("nobody", "hello"))
+            .await;
+        assert!(
+            matches!(sent, Err(ClientError::Undeliverable { .. })),
+            "{sent:?}"
+        );
+    });
+}
