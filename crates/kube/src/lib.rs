@@ -1,5 +1,6 @@
 //! The Kubernetes shell round the model of a site: controller and adaptor.
 
+pub mod adaptor;
 pub mod client;
 pub mod controller;
 mod flags;
