@@ -40,12 +40,14 @@ const ROLES: [(&str, &[&str], &str); 3] = [
 ];
 
 /// Paths under which upstream's images hold the same programs; links to ours, which looks at the name it is called by.
-const LINKS: [&str; 5] = [
+const LINKS: [&str; 7] = [
     "app/controller",
     "app/kube-adaptor",
     "app/skrouterd",
     "usr/sbin/skrouterd",
     "usr/bin/skupper",
+    "usr/bin/skstat",
+    "usr/bin/skmanage",
 ];
 
 /// What to make.
