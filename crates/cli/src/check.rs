@@ -4,6 +4,7 @@ pub(crate) mod credentials;
 pub(crate) mod dial;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod trial;
 pub(crate) mod uses;
 
 #[cfg(test)]

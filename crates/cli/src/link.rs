@@ -26,7 +26,7 @@ pub(crate) struct Known {
 }
 
 /// Which link `status` shows; `None` for all.
-pub(crate) fn status<'a>(command: &'a Status, has_site: bool) -> Result<Option<&'a str>, Failure> {
+pub(crate) fn status(command: &Status, has_site: bool) -> Result<Option<&str>, Failure> {
     let mut problems = Problems::default();
     if !has_site {
         problems.add("there is no skupper site available");

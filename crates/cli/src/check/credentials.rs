@@ -11,6 +11,7 @@ use skupper_pki::{Expectation, Finding, Role, TrustBundle, judge};
 use super::report::{Advice, Item, ends, near_end};
 use super::uses::{Objects, Relation, Use, issuer};
 use crate::secret::{credential, type_problem};
+use crate::site::{name_of, summary};
 
 /// The Secrets of the namespace by name, as far as they are used.
 pub(crate) type Secrets = BTreeMap<String, Secret>;
@@ -50,9 +51,14 @@ fn judge_use(
         ..Item::default()
     };
     let Some(secret) = secrets.get(&used.secret) else {
+        let remedy = match complaint(&used.secret, objects) {
+            Some(message) => format!("Certificate {} says: {message}", used.secret),
+            None => "make it, with tls.crt, tls.key and ca.crt, or let the controller issue it"
+                .to_owned(),
+        };
         item.faults.push(Advice::new(
             format!("there is no Secret {}", used.secret),
-            "make it, with tls.crt, tls.key and ca.crt, or let the controller issue it",
+            remedy,
         ));
         return item;
     };
@@ -105,6 +111,14 @@ fn judge_use(
         );
     }
     item
+}
+
+/// Why the Certificate of that name has not been issued, if there is one and it says.
+fn complaint<'a>(name: &str, objects: &'a Objects) -> Option<&'a str> {
+    let mut certificates = objects.certificates.iter();
+    let certificate = certificates.find(|certificate| name_of(*certificate) == name)?;
+    let (_, message) = summary(certificate);
+    Some(message).filter(|message| !message.is_empty())
 }
 
 fn add(item: &mut Item, finding: &Finding, role: Role) {

@@ -258,9 +258,17 @@ impl Finding {
             {
                 "nothing, if the peers' ca.crt holds that CA: this one is there to verify them".to_owned()
             }
-            Fault::UnknownIssuer { bundle, self_signed: false, .. } => format!(
-                "add the issuing CA to {bundle}, or use a certificate from one of the CAs there; where an intermediate CA issued it, append that one to {element}",
-            ),
+            Fault::UnknownIssuer {
+                bundle,
+                self_signed: false,
+                ..
+            } => {
+                let append = match element {
+                    Element::Presented => "the other side has to append that one to its tls.crt".to_owned(),
+                    element => format!("append that one to {element}"),
+                };
+                format!("add the issuing CA to {bundle}, or use a certificate from one of the CAs there; where an intermediate CA issued it, {append}")
+            }
             Fault::UnknownIssuer { bundle, .. } => format!(
                 "use a certificate issued by one of the CAs of {bundle}, or put the CA that issues into {bundle}"
             ),
