@@ -26,7 +26,7 @@ const MOST_HEAD: usize = 64 * 1024;
 const MOST_MULTICAST: usize = 4 * 1024 * 1024;
 /// Octets that wait for the consumer of a delivery that must not be held back: far more than a TCP flow's window. A
 /// sender that has more under way does not keep to it.
-const MOST_UNHELD: usize = 4 * 1024 * 1024;
+const MOST_UNHELD: usize = 8 * 1024 * 1024;
 
 /// What is to be done with a delivery whose front has come.
 enum Verdict {

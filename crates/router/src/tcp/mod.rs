@@ -10,8 +10,9 @@ mod listener;
 pub(crate) mod pump;
 mod socket;
 mod watch;
+mod window;
 
 pub use connector::TcpConnector;
-pub(crate) use pump::consume;
 pub use listener::{OperStatus, TcpListener};
+pub(crate) use pump::consume;
 pub(crate) use watch::{Watch, WatchSet};

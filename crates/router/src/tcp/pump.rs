@@ -17,14 +17,10 @@ use skupper_amqp::performative::DeliveryState;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::socket::Socket;
+use super::window::{ACKNOWLEDGE_EVERY, Window};
 use crate::transit::block;
 use crate::transit::inbox::{Bell, Inbox, Taken};
 use crate::transit::pipe::{Consumer, End, HIGH_WATER, Producer};
-
-/// Octets after which a receiver acknowledges (§7.5): 8 slots of 16 buffers of 4072 octets.
-pub(crate) const ACKNOWLEDGE_EVERY: u64 = 4072 * 16 * 8;
-/// Octets that a sender may be ahead of the last acknowledgement.
-pub(crate) const WINDOW: u64 = 2 * ACKNOWLEDGE_EVERY;
 
 /// Reads or writes in one turn before other tasks of the thread get theirs.
 const TURNS: usize = 8;
@@ -134,7 +130,7 @@ pub(crate) struct Pump {
 struct Outward {
     producer: Producer,
     sent: u64,
-    acknowledged: u64,
+    window: Window,
     /// The window is off: the peer settled or ended.
     unlimited: bool,
     /// The producer said to wait.
@@ -177,7 +173,7 @@ impl Pump {
             outward: Outward {
                 producer,
                 sent: 0,
-                acknowledged: 0,
+                window: Window::default(),
                 unlimited: false,
                 held: false,
                 done: false,
@@ -262,7 +258,7 @@ impl Outward {
         self.unlimited |= update.settled;
         match update.state {
             Some(DeliveryState::Received { section_offset, .. }) => {
-                self.acknowledged = self.acknowledged.max(section_offset);
+                self.window.acknowledge(section_offset, Instant::now());
                 false
             }
             Some(DeliveryState::Accepted) => {
@@ -277,7 +273,7 @@ impl Outward {
         if self.done || self.held {
             return false;
         }
-        if !self.unlimited && self.sent - self.acknowledged.min(self.sent) >= WINDOW {
+        if !self.unlimited && !self.window.is_open(self.sent) {
             return false;
         }
         self.held = self.producer.must_wait(HIGH_WATER);
@@ -311,6 +307,7 @@ impl Outward {
             Poll::Ready(Ok(chunk)) => {
                 self.sent += chunk.len() as u64;
                 octets.outward.store(self.sent, Ordering::Relaxed);
+                self.window.sent(self.sent, Instant::now);
                 self.producer.push(chunk);
                 Ok(true)
             }
