@@ -1,0 +1,7 @@
+//! Addresses: from text to routing key (§4.1), and how deliveries to them are treated (§4.3, §4.4).
+
+mod key;
+mod treatment;
+
+pub use key::{AddressKey, Class, Naming};
+pub use treatment::{PatternError, Treatment, TreatmentRules};
