@@ -1,5 +1,6 @@
 //! Removing what the demo made: at its end, on failure, and when it is interrupted.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
@@ -11,7 +12,11 @@ use crate::progress::say;
 
 /// What is to be removed; shared with the thread that waits for signals.
 #[derive(Clone)]
-pub(super) struct Cleanup(Arc<Mutex<What>>);
+pub(super) struct Cleanup {
+    what: Arc<Mutex<What>>,
+    /// The demo's files.
+    folder: Arc<Mutex<Option<PathBuf>>>,
+}
 
 enum What {
     /// A cluster of our own, by its name: with it all is gone.
@@ -34,11 +39,22 @@ struct Things {
 
 impl Cleanup {
     pub(super) fn own(name: &'static str) -> Self {
-        Self(Arc::new(Mutex::new(What::Own(name))))
+        Self::of(What::Own(name))
     }
 
     pub(super) fn existing() -> Self {
-        Self(Arc::new(Mutex::new(What::Existing(Box::default()))))
+        Self::of(What::Existing(Box::default()))
+    }
+
+    fn of(what: What) -> Self {
+        Self {
+            what: Arc::new(Mutex::new(what)),
+            folder: Arc::default(),
+        }
+    }
+
+    pub(super) fn remember_folder(&self, folder: &Path) {
+        *self.folder.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder.to_owned());
     }
 
     /// Removes everything when the demo is interrupted, unless it is to be kept.
@@ -96,8 +112,16 @@ impl Cleanup {
 
     /// Removes everything, once.
     pub(super) fn run(&self) -> Result<()> {
+        if let Some(folder) = self
+            .folder
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
+            std::fs::remove_dir_all(folder).ok(); // In /tmp: no harm if it stays.
+        }
         // Held meanwhile: who comes second waits until all is gone.
-        let mut what = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut what = self.what.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *what, What::Done) {
             What::Own(name) => Cluster::down_by_name(name)
                 .with_context(|| format!("cluster {name} is still there")),
@@ -107,7 +131,7 @@ impl Cleanup {
     }
 
     fn with(&self, change: impl FnOnce(&mut What)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.what.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

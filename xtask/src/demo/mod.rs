@@ -136,8 +136,10 @@ fn prepare(options: &Options, cleanup: &Cleanup) -> Result<Stage> {
         .parent()
         .context("the program has no folder")?
         .to_owned();
+    let terminal = Terminal::new(cluster, folder)?;
+    cleanup.remember_folder(terminal.folder());
     Ok(Stage {
-        terminal: Terminal::new(cluster, folder)?,
+        terminal,
         west,
         east,
         application,

@@ -1,7 +1,7 @@
 //! Showing commands as they would be typed, and what they print.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -33,6 +33,11 @@ impl Terminal {
             folder,
             colours: std::io::stdout().is_terminal(),
         })
+    }
+
+    /// Where the demo's files are.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
