@@ -58,7 +58,7 @@ impl fmt::Display for Finding {
             ),
             Fault::NotYetValid { not_before, now } => write!(
                 f,
-                "{place} is not valid yet: valid from {}, now is {} ({} too early)",
+                "{place} is not yet valid: valid from {}, now is {} ({} too early)",
                 moment(*not_before),
                 moment(*now),
                 distance(*now, *not_before)

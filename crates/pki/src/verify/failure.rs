@@ -233,7 +233,7 @@ fn meaning(alert: AlertDescription) -> &'static str {
     match alert {
         AlertDescription::UnknownCA => "it does not trust the CA that issued the certificate",
         AlertDescription::CertificateExpired => {
-            "to it the certificate has expired or is not valid yet"
+            "to it the certificate has expired or is not yet valid"
         }
         AlertDescription::UnsupportedCertificate => {
             "it may not be used in this role (extended key usage)"

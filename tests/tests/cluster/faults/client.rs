@@ -53,14 +53,14 @@ const FAULTS: &[Fault] = &[
         name: "foreign-ca-trusted",
         plant: |g| credential(g, g.good_client()?.trusting(g.foreign.pem())),
         condition: OPERATIONAL,
-        link: &["server certificate", CA_NAME, "Foreign CA", "ca.crt"],
+        link: &["the server was refused here", CA_NAME, "Foreign CA", "ca.crt"],
         router_access: &[],
     },
     Fault {
         name: "namesake-ca-trusted",
         plant: |g| credential(g, g.good_client()?.trusting(g.namesake.pem())),
         condition: OPERATIONAL,
-        link: &["server certificate", CA_NAME, "key id", "ca.crt"],
+        link: &["the server was refused here", CA_NAME, "same name, different key", "ca.crt"],
         router_access: &[],
     },
     Fault {
@@ -74,7 +74,7 @@ const FAULTS: &[Fault] = &[
             )
         },
         condition: OPERATIONAL,
-        link: &["client certificate", "stranger", "Foreign CA"],
+        link: &["the server refused our certificate", "stranger", "Foreign CA", "unknown_ca"],
         router_access: &["stranger", "Foreign CA", CA_NAME, "ca.crt"],
     },
     Fault {
@@ -88,8 +88,8 @@ const FAULTS: &[Fault] = &[
             )
         },
         condition: OPERATIONAL,
-        link: &["client certificate", "double", CA_NAME],
-        router_access: &["double", CA_NAME, "key id"],
+        link: &["the server refused our certificate", "double", CA_NAME],
+        router_access: &["double", CA_NAME, "same name, different key"],
     },
     Fault {
         name: "client-expired",
