@@ -181,7 +181,9 @@ fn settle(mut item: Item, complaint: Option<Advice>) -> Item {
         if item.faults.is_empty() {
             item.faults.push(complaint);
         } else {
-            item.title = format!("{} ({})", item.title, complaint.sentence);
+            // What comes after the colon are the details, which have just been seen from here.
+            let gist = complaint.sentence.split(':').next().unwrap_or_default();
+            item.title = format!("{} ({gist})", item.title);
         }
     }
     item
@@ -295,10 +297,10 @@ mod tests {
             title: "Link x: Pending".to_owned(),
             ..Item::default()
         };
-        let complaint = || Some(Advice::new("Not operational", ""));
+        let complaint = || Some(Advice::new("Not operational: refused", ""));
         assert_eq!(
             settle(item(), complaint()).faults,
-            [Advice::new("Not operational", "")]
+            [Advice::new("Not operational: refused", "")]
         );
         let mut explained = item();
         explained.faults.push(Advice::new("refused", "mend it"));
