@@ -190,7 +190,7 @@ impl Core {
             .as_deref()
             .or(to.as_deref())
             .unwrap_or_default();
-        let forward = control::forward(
+        let mut forward = control::forward(
             self.engine.table(),
             &self.dispatch.naming,
             to,
@@ -201,6 +201,9 @@ impl Core {
             match ControlMessage::from_payload(payload) {
                 Ok(message) => {
                     let now = self.now();
+                    if !self.engine.passes_on(&message, now) {
+                        forward.links.clear();
+                    }
                     self.engine.handle_message(from, message, now);
                 }
                 Err(error) => {

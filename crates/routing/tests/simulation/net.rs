@@ -1,0 +1,449 @@
+//! A network of engines under virtual time. Everything is decided by a seed; a run with the same seed is the same run.
+//!
+//! Cables stand for control connections: in order, with a delay, possibly lossy (as no TCP connection is, but a router that
+//! has no way yet drops what it should pass on). Messages travel as octets and are passed on by [`control::forward`].
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use skupper_routing::address::Naming;
+use skupper_routing::{
+    AddressKey, Config, ControlMessage, Engine, Event, Link, LinkId, Output, RouterId, Table,
+    Treatment, control,
+};
+
+/// Small, and the same everywhere.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % n
+    }
+
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+pub(crate) struct Router {
+    pub(crate) id: RouterId,
+    pub(crate) engine: Option<Engine>,
+    pub(crate) addresses: BTreeSet<String>,
+    pub(crate) events: Vec<(Duration, Event)>,
+    instance: i64,
+    naming: Naming,
+    /// Its engine's next timeout.
+    due: Option<Duration>,
+}
+
+pub(crate) struct Cable {
+    pub(crate) ends: [usize; 2],
+    pub(crate) cost: u32,
+    pub(crate) delay: Duration,
+    pub(crate) up: bool,
+    /// Swallows everything without a sign.
+    pub(crate) frozen: bool,
+    links: [LinkId; 2],
+    last: [Duration; 2],
+}
+
+#[derive(Clone)]
+struct Parcel {
+    cable: usize,
+    /// The connection it was put on: a later one does not get it.
+    sent_on: LinkId,
+    side: usize,
+    to: String,
+    ingress: String,
+    trace: Vec<String>,
+    payload: Bytes,
+}
+
+pub(crate) struct Net {
+    pub(crate) now: Duration,
+    pub(crate) routers: Vec<Router>,
+    pub(crate) cables: Vec<Cable>,
+    pub(crate) loss: usize,
+    /// Control messages put on cables so far, by opcode.
+    pub(crate) sent: BTreeMap<&'static str, usize>,
+    pub(crate) dice: Dice,
+    /// Cable and side of each connection there is.
+    ends: HashMap<LinkId, (usize, usize)>,
+    queue: BinaryHeap<Reverse<(Duration, u64)>>,
+    parcels: BTreeMap<u64, Parcel>,
+    next: u64,
+}
+
+impl Net {
+    pub(crate) fn new(seed: u64, routers: usize) -> Self {
+        let mut net = Self {
+            now: Duration::from_secs(1),
+            routers: Vec::new(),
+            cables: Vec::new(),
+            loss: 0,
+            sent: BTreeMap::new(),
+            dice: Dice::new(seed),
+            ends: HashMap::new(),
+            queue: BinaryHeap::new(),
+            parcels: BTreeMap::new(),
+            next: 0,
+        };
+        for i in 0..routers {
+            let id = RouterId::new(format!("r{:02}", (i * 37) % 100)).unwrap();
+            let naming = Naming::new(id.as_str(), None);
+            let mut router = Router {
+                id,
+                engine: None,
+                addresses: BTreeSet::new(),
+                events: Vec::new(),
+                instance: 0,
+                naming,
+                due: None,
+            };
+            router.addresses.insert(format!("own.{}", router.id));
+            net.routers.push(router);
+            net.start(i);
+        }
+        net
+    }
+
+    pub(crate) fn start(&mut self, router: usize) {
+        let now = self.now;
+        let r = &mut self.routers[router];
+        assert!(r.engine.is_none());
+        r.instance += 1;
+        let mut engine = Engine::new(Config::new(r.id.clone(), r.instance), now);
+        for address in &r.addresses {
+            engine.address_up(AddressKey::mobile(address), Treatment::Balanced, None, now);
+        }
+        r.engine = Some(engine);
+        for cable in 0..self.cables.len() {
+            if self.cables[cable].ends.contains(&router) && self.cables[cable].up {
+                self.attach(cable);
+            }
+        }
+        self.drain(router);
+    }
+
+    /// As kill -9: the connections break at once.
+    pub(crate) fn kill(&mut self, router: usize) {
+        self.routers[router].engine = None;
+        self.routers[router].due = None;
+        for cable in 0..self.cables.len() {
+            if self.cables[cable].ends.contains(&router) && self.cables[cable].up {
+                self.detach(cable);
+            }
+        }
+    }
+
+    pub(crate) fn connect(&mut self, a: usize, b: usize, cost: u32, delay: Duration) -> usize {
+        let links = [LinkId(0); 2];
+        let cable = Cable {
+            ends: [a, b],
+            cost,
+            delay,
+            up: true,
+            frozen: false,
+            links,
+            last: [self.now; 2],
+        };
+        self.cables.push(cable);
+        self.attach(self.cables.len() - 1);
+        self.cables.len() - 1
+    }
+
+    pub(crate) fn cut(&mut self, cable: usize) {
+        self.detach(cable);
+        self.cables[cable].up = false;
+    }
+
+    pub(crate) fn mend(&mut self, cable: usize) {
+        self.cables[cable].up = true;
+        self.attach(cable);
+    }
+
+    pub(crate) fn set_cost(&mut self, cable: usize, cost: u32) {
+        self.cables[cable].cost = cost;
+        let Cable { ends, links, .. } = self.cables[cable];
+        if links == [LinkId(0); 2] {
+            return;
+        }
+        for side in 0..2 {
+            let peer = Some(self.routers[ends[1 - side]].id.clone());
+            let now = self.now;
+            if let Some(engine) = &mut self.routers[ends[side]].engine {
+                engine.link_up(
+                    Link {
+                        id: links[side],
+                        cost,
+                        ordinal: 0,
+                        peer,
+                    },
+                    now,
+                );
+                self.drain(ends[side]);
+            }
+        }
+    }
+
+    pub(crate) fn address(&mut self, router: usize, address: &str, up: bool) {
+        let now = self.now;
+        let r = &mut self.routers[router];
+        let key = AddressKey::mobile(address);
+        if up {
+            r.addresses.insert(address.to_owned());
+        } else {
+            r.addresses.remove(address);
+        }
+        if let Some(engine) = &mut r.engine {
+            if up {
+                engine.address_up(key, Treatment::Balanced, None, now);
+            } else {
+                engine.address_down(key, now);
+            }
+            self.drain(router);
+        }
+    }
+
+    fn attach(&mut self, cable: usize) {
+        let ends = self.cables[cable].ends;
+        if ends.iter().any(|end| self.routers[*end].engine.is_none()) {
+            return;
+        }
+        self.cables[cable].last = [self.now; 2];
+        for side in 0..2 {
+            self.next += 1;
+            self.cables[cable].links[side] = LinkId(self.next);
+            self.ends.insert(LinkId(self.next), (cable, side));
+        }
+        for side in 0..2 {
+            let Cable { cost, links, .. } = self.cables[cable];
+            let peer =
+                Some(self.routers[ends[1 - side]].id.clone()).filter(|_| self.dice.chance(50));
+            let now = self.now;
+            if let Some(engine) = &mut self.routers[ends[side]].engine {
+                engine.link_up(
+                    Link {
+                        id: links[side],
+                        cost,
+                        ordinal: 0,
+                        peer,
+                    },
+                    now,
+                );
+            }
+            self.drain(ends[side]);
+        }
+    }
+
+    fn detach(&mut self, cable: usize) {
+        let Cable { ends, links, .. } = self.cables[cable];
+        for side in 0..2 {
+            let now = self.now;
+            if let Some(engine) = &mut self.routers[ends[side]].engine {
+                engine.link_down(links[side], now);
+            }
+            self.drain(ends[side]);
+        }
+        self.ends.retain(|link, _| !links.contains(link));
+        self.cables[cable].links = [LinkId(0); 2];
+    }
+
+    fn drain(&mut self, router: usize) {
+        let now = self.now;
+        if let Some(engine) = &mut self.routers[router].engine {
+            engine.handle_timeout(now);
+        }
+        while let Some(output) = self.routers[router]
+            .engine
+            .as_mut()
+            .and_then(Engine::poll_output)
+        {
+            match output {
+                Output::Send { to, message, links } => {
+                    assert!(!links.is_empty());
+                    let to = to.address().into_owned();
+                    let me = self.routers[router].id.annotation();
+                    let payload = message.encode(&to);
+                    for link in links {
+                        self.put(
+                            router,
+                            link,
+                            &to,
+                            &me,
+                            vec![me.clone()],
+                            payload.clone(),
+                            message.opcode(),
+                        );
+                    }
+                }
+                Output::TableChanged(table) => {
+                    let engine = self.routers[router].engine.as_ref().unwrap();
+                    assert!(Arc::ptr_eq(engine.table(), &table));
+                }
+                Output::Event(event) => self.routers[router].events.push((now, event)),
+            }
+        }
+        self.routers[router].due = self.routers[router]
+            .engine
+            .as_ref()
+            .map(Engine::next_timeout);
+        assert!(
+            self.routers[router].due.is_none_or(|due| due > now),
+            "an engine that is never content"
+        );
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn put(
+        &mut self,
+        router: usize,
+        link: LinkId,
+        to: &str,
+        ingress: &str,
+        trace: Vec<String>,
+        payload: Bytes,
+        opcode: &'static str,
+    ) {
+        let Some((cable, side)) = self.ends.get(&link).copied() else {
+            return;
+        };
+        assert_eq!(self.cables[cable].ends[side], router);
+        *self.sent.entry(opcode).or_default() += 1;
+        if self.cables[cable].frozen || (self.loss > 0 && self.dice.chance(self.loss)) {
+            return;
+        }
+        let jitter = Duration::from_micros(self.dice.below(300) as u64);
+        let c = &mut self.cables[cable];
+        c.last[side] = c.last[side].max(self.now + c.delay + jitter);
+        let at = c.last[side];
+        self.next += 1;
+        let parcel = Parcel {
+            cable,
+            sent_on: link,
+            side,
+            to: to.into(),
+            ingress: ingress.into(),
+            trace,
+            payload,
+        };
+        self.parcels.insert(self.next, parcel);
+        self.queue.push(Reverse((at, self.next)));
+    }
+
+    fn deliver(&mut self, parcel: Parcel) {
+        let c = &self.cables[parcel.cable];
+        if c.links[parcel.side] != parcel.sent_on || c.frozen {
+            return;
+        }
+        let (router, link) = (c.ends[1 - parcel.side], c.links[1 - parcel.side]);
+        let r = &mut self.routers[router];
+        let Some(engine) = &mut r.engine else { return };
+        let table = Arc::clone(engine.table());
+        let trace = || parcel.trace.iter().map(String::as_str);
+        let mut forward = control::forward(
+            &table,
+            &r.naming,
+            &parcel.to,
+            Some(&parcel.ingress),
+            trace(),
+        );
+        let message = ControlMessage::from_payload(&parcel.payload).unwrap();
+        let opcode = message.opcode();
+        if forward.here {
+            if !engine.passes_on(&message, self.now) {
+                forward.links.clear();
+            }
+            engine.handle_message(link, message, self.now);
+        }
+        let mut trace = parcel.trace.clone();
+        trace.push(r.id.annotation());
+        assert!(trace.len() < 100, "a message goes round");
+        for onward in forward.links {
+            self.put(
+                router,
+                onward,
+                &parcel.to,
+                &parcel.ingress,
+                trace.clone(),
+                parcel.payload.clone(),
+                opcode,
+            );
+        }
+        self.drain(router);
+    }
+
+    pub(crate) fn run_for(&mut self, time: Duration) {
+        self.run_until(self.now + time);
+    }
+
+    pub(crate) fn run_until(&mut self, end: Duration) {
+        loop {
+            let timeouts = self.routers.iter().enumerate();
+            let timeout = timeouts.filter_map(|(i, r)| Some((r.due?, i))).min();
+            let parcel = self.queue.peek().map(|Reverse((at, _))| *at);
+            let next = timeout.map(|(at, _)| at).into_iter().chain(parcel).min();
+            let Some(next) = next.filter(|next| *next <= end) else {
+                break;
+            };
+            self.now = next;
+            if parcel == Some(next) {
+                if let Some(Reverse((_, number))) = self.queue.pop()
+                    && let Some(parcel) = self.parcels.remove(&number)
+                {
+                    self.deliver(parcel);
+                }
+            } else if let Some((_, router)) = timeout {
+                if let Some(engine) = &mut self.routers[router].engine {
+                    engine.handle_timeout(next);
+                }
+                self.drain(router);
+            }
+        }
+        self.now = end;
+    }
+
+    /// Runs until the network has converged; how long it took, or what is still wrong after `limit`.
+    pub(crate) fn converge_within(&mut self, limit: Duration) -> Result<Duration, String> {
+        let start = self.now;
+        loop {
+            match super::truth::check(self) {
+                Ok(()) => return Ok(self.now - start),
+                Err(wrong) if self.now >= start + limit => {
+                    return Err(format!("after {:?}: {wrong}", self.now - start));
+                }
+                Err(_) => self.run_for(Duration::from_millis(10)),
+            }
+        }
+    }
+
+    pub(crate) fn table(&self, router: usize) -> &Arc<Table> {
+        self.routers[router].engine.as_ref().unwrap().table()
+    }
+
+    pub(crate) fn is_alive(&self, router: usize) -> bool {
+        self.routers[router].engine.is_some()
+    }
+
+    /// The router at the other end of a connection.
+    pub(crate) fn across(&self, router: usize, link: LinkId) -> Option<usize> {
+        let (cable, side) = *self.ends.get(&link)?;
+        let ends = self.cables[cable].ends;
+        (ends[side] == router).then_some(ends[1 - side])
+    }
+
+    pub(crate) fn link_of(&self, cable: usize, router: usize) -> LinkId {
+        let side = usize::from(self.cables[cable].ends[1] == router);
+        self.cables[cable].links[side]
+    }
+}
