@@ -300,6 +300,10 @@ impl Engine {
             let peers = Arc::clone(&self.own.peers);
             self.set_links(Nodes::ME, &peers);
             self.ra_wanted = true;
+            // Everybody would ask for it; and the original, which computes once a second, would ask by ways that are gone.
+            self.nodes
+                .iter_mut()
+                .for_each(|(_, node)| node.owed_link_state = true);
         }
         self.topology_changed = false;
         let found = self.paths.compute();
