@@ -21,6 +21,19 @@ const BEACON_EVERY: u32 = 5;
 const GATHER: Duration = Duration::from_millis(100);
 /// Records in one message.
 const BATCH: usize = 50;
+/// An ended flow is told of only after this, so that the server's side has time to tell what it knows (reference §4.4).
+const FLOW_HELD: Duration = Duration::from_secs(5);
+/// Flows beyond these are not recorded.
+const MAX_FLOWS: usize = 50_000;
+/// What the server's side of a flow may tell, and whether it is a number.
+const CO_ATTRIBUTES: [(Attribute, bool); 6] = [
+    (Attribute::TRACE, false),
+    (Attribute::CONNECTOR, false),
+    (Attribute::PROCESS_LATENCY, true),
+    (Attribute::PROXY_HOST, false),
+    (Attribute::PROXY_PORT, false),
+    (Attribute::ERROR_CONNECTOR_SIDE, false),
+];
 
 /// What of a source is listened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +68,9 @@ pub struct Emitter {
     watched: [bool; 4],
     /// When what is dirty is told.
     gather: Option<Duration>,
+    /// Flows that have ended, by when that is told, and when it was (microseconds since the epoch).
+    held: BTreeMap<(Duration, String), u64>,
+    flows: usize,
     heartbeat: Option<Duration>,
     beats: u32,
     outgoing: VecDeque<(String, Box<Message>)>,
@@ -76,6 +92,8 @@ impl Emitter {
             dirty: Default::default(),
             watched: [false; 4],
             gather: None,
+            held: BTreeMap::new(),
+            flows: 0,
             heartbeat: None,
             beats: 0,
             outgoing: VecDeque::new(),
@@ -110,22 +128,83 @@ impl Emitter {
                     already.extend(changed);
                 }
             }
-            None => drop(self.live.insert(
-                id.clone(),
-                Live {
-                    record,
-                    changed: None,
-                },
-            )),
+            None if class == Class::Flows && self.flows >= MAX_FLOWS => return,
+            None => {
+                self.flows += usize::from(class == Class::Flows);
+                self.live.insert(
+                    id.clone(),
+                    Live {
+                        record,
+                        changed: None,
+                    },
+                );
+            }
         }
         self.mark(class, id, now);
     }
 
     /// What a record told of has ended: it is told once more and forgotten.
     pub fn end(&mut self, id: &str, ended_micros: u64, now: Duration) {
-        if let Some(live) = self.live.get(id) {
-            let ended = Record::new(live.record.kind, id).with(Attribute::END_TIME, ended_micros);
-            self.set(ended, now);
+        match self.live.get(id).map(|live| live.record.kind) {
+            None => {}
+            Some(RecordType::BiflowTport) => {
+                self.held
+                    .insert((now + FLOW_HELD, id.to_owned()), ended_micros);
+            }
+            Some(kind) => self.set(
+                Record::new(kind, id).with(Attribute::END_TIME, ended_micros),
+                now,
+            ),
+        }
+    }
+
+    /// Takes over what the server's side tells of a flow whose record is kept here, as far as it is its to tell. Whether
+    /// there is such a flow.
+    pub fn complete(&mut self, told: &Record, now: Duration) -> bool {
+        if told.kind != RecordType::BiflowTport
+            || self
+                .get(&told.id)
+                .is_none_or(|known| known.kind != told.kind)
+        {
+            return false;
+        }
+        let mut record = Record::new(told.kind, told.id.as_str());
+        for (attribute, is_number) in CO_ATTRIBUTES {
+            if let Some(datum) = told
+                .attributes
+                .get(&attribute)
+                .filter(|datum| datum.number().is_some() == is_number)
+            {
+                record.attributes.insert(attribute, datum.clone());
+            }
+        }
+        self.set(record, now);
+        true
+    }
+
+    /// How many flows are live.
+    pub fn flows(&self) -> usize {
+        self.flows
+    }
+
+    /// The live records of a type.
+    pub fn of_kind(&self, kind: RecordType) -> impl Iterator<Item = &Record> {
+        self.live
+            .values()
+            .map(|live| &live.record)
+            .filter(move |record| record.kind == kind)
+    }
+
+    /// Whether anybody listens to this class.
+    pub fn is_watched(&self, class: Class) -> bool {
+        self.watched.get(class as usize).copied().unwrap_or(false)
+    }
+
+    /// Makes the source known at once, because somebody more listens to beacons.
+    pub fn announce(&mut self) {
+        if self.is_watched(Class::Beacons) {
+            self.beacon();
+            self.beats = 0;
         }
     }
 
@@ -184,11 +263,22 @@ impl Emitter {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn next_timeout(&self) -> Option<Duration> {
-        [self.gather, self.heartbeat].into_iter().flatten().min()
+        let held = self.held.first_key_value().map(|((due, _), _)| *due);
+        [self.gather, self.heartbeat, held]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due. `now_micros` is the wall clock, microseconds since the epoch.
     pub fn handle_timeout(&mut self, now: Duration, now_micros: u64) {
+        while let Some(held) = self.held.first_entry().filter(|held| held.key().0 <= now) {
+            let ((_, id), ended) = held.remove_entry();
+            self.set(
+                Record::new(RecordType::BiflowTport, id).with(Attribute::END_TIME, ended),
+                now,
+            );
+        }
         if self.gather.is_some_and(|due| due <= now) {
             self.gather = None;
             for class in [Class::Records, Class::Flows, Class::Logs] {
@@ -220,7 +310,7 @@ impl Emitter {
             .get_mut(slot(class))
             .map(std::mem::take)
             .unwrap_or_default();
-        let somebody = self.watched.get(class as usize).copied().unwrap_or(false);
+        let somebody = self.is_watched(class);
         let mut records = Vec::new();
         for id in dirty {
             let Some(live) = self.live.get_mut(&id) else {
@@ -235,6 +325,7 @@ impl Emitter {
             live.changed = Some(BTreeSet::new());
             if live.record.has_ended() || live.record.kind == RecordType::Log {
                 self.live.remove(&id);
+                self.flows -= usize::from(class == Class::Flows);
             }
             records.push(record);
         }
@@ -268,116 +359,4 @@ fn slot(class: Class) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::collector::{Action, Collector};
-    use crate::source::SourceKind;
-
-    const MICROS: u64 = 1_795_000_000_000_000;
-
-    fn at(millis: u64) -> Duration {
-        Duration::from_millis(millis)
-    }
-
-    fn sent(emitter: &mut Emitter) -> Vec<(String, Update)> {
-        std::iter::from_fn(|| emitter.poll_message())
-            .map(|(address, message)| (address, Update::decode(&message).unwrap()))
-            .collect()
-    }
-
-    fn router() -> Emitter {
-        Emitter::new(Source::new(SourceKind::Router, "r:0"))
-    }
-
-    fn listen(emitter: &mut Emitter) {
-        emitter.watched(Class::Beacons, true, at(0));
-        emitter.watched(Class::Records, true, at(0));
-    }
-
-    #[test]
-    fn nothing_is_sent_while_nobody_listens() {
-        let mut emitter = router();
-        emitter.set(Record::new(RecordType::Router, "r:0"), at(0));
-        emitter.handle_timeout(at(100), MICROS);
-        assert_eq!(sent(&mut emitter), []);
-        assert_eq!(emitter.next_timeout(), None);
-    }
-
-    #[test]
-    fn a_beacon_comes_at_once_and_then_every_ten_seconds_heartbeats_every_two() {
-        let mut emitter = router();
-        listen(&mut emitter);
-        assert!(
-            matches!(sent(&mut emitter).as_slice(), [(address, Update::Beacon(_))] if address == BEACONS)
-        );
-        let (mut beacons, mut beats) = (0, 0);
-        for second in 1..=20 {
-            emitter.handle_timeout(at(second * 1000), MICROS);
-            for (_, update) in sent(&mut emitter) {
-                match update {
-                    Update::Beacon(_) => beacons += 1,
-                    Update::Heartbeat { .. } => beats += 1,
-                    other => panic!("{other:?}"),
-                }
-            }
-        }
-        assert_eq!((beacons, beats), (2, 10));
-    }
-
-    #[test]
-    fn only_what_changed_is_told_and_an_end_is_told_once() {
-        let mut emitter = router();
-        listen(&mut emitter);
-        let link = Record::new(RecordType::Link, "r:1")
-            .with(Attribute::NAME, "l")
-            .with(Attribute::OPER_STATUS, "down");
-        emitter.set(link.clone(), at(0));
-        emitter.handle_timeout(at(100), MICROS);
-        sent(&mut emitter);
-        emitter.set(link.clone(), at(200));
-        assert_eq!(emitter.next_timeout(), Some(at(2000)), "nothing changed");
-        let up = Record::new(RecordType::Link, "r:1").with(Attribute::OPER_STATUS, "up");
-        emitter.set(up.clone(), at(200));
-        emitter.handle_timeout(at(300), MICROS);
-        assert_eq!(
-            sent(&mut emitter),
-            [("mc/sfe.r:0".to_owned(), Update::records(vec![up]))]
-        );
-        emitter.end("r:1", MICROS, at(400));
-        emitter.handle_timeout(at(500), MICROS);
-        assert_eq!(sent(&mut emitter).len(), 1);
-        emitter.handle(&Update::Flush, at(600));
-        emitter.handle_timeout(at(700), MICROS);
-        assert_eq!(sent(&mut emitter), []);
-    }
-
-    #[test]
-    fn a_collector_that_comes_late_learns_everything() {
-        let mut emitter = router();
-        for n in 0..120 {
-            emitter.set(
-                Record::new(RecordType::Link, format!("r:{n}"))
-                    .with(Attribute::NAME, format!("l{n}")),
-                at(0),
-            );
-        }
-        emitter.handle_timeout(at(100), MICROS);
-        let mut collector = Collector::new();
-        listen(&mut emitter);
-        for step in 0..100 {
-            let now = at(200 + step * 100);
-            while let Some(action) = collector.poll_action() {
-                if let Action::Send { address, message } = action {
-                    assert_eq!(address, "sfe.r:0");
-                    emitter.handle(&Update::decode(&message).unwrap(), now);
-                }
-            }
-            emitter.handle_timeout(now, MICROS);
-            for (address, update) in sent(&mut emitter) {
-                collector.handle(&address, update, now);
-            }
-            collector.handle_timeout(now);
-        }
-        assert_eq!(collector.records().count(), 120);
-    }
-}
+mod tests;

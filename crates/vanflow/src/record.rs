@@ -84,13 +84,19 @@ attributes! {
     RECORD_TYPE = 0, IDENTITY = 1, PARENT = 2, START_TIME = 3, END_TIME = 4, COUNTERFLOW = 5, PEER = 6, PROCESS = 7,
     SIB_ORDINAL = 8, LOCATION = 9, PROVIDER = 10, PLATFORM = 11, NAMESPACE = 12, MODE = 13, SOURCE_HOST = 14, DEST_HOST = 15,
     PROTOCOL = 16, SOURCE_PORT = 17, DEST_PORT = 18, VAN_ADDRESS = 19, IMAGE_NAME = 20, IMAGE_VERSION = 21, HOSTNAME = 22,
-    OCTETS = 23, LATENCY = 24, METHOD = 27, RESULT = 28, REASON = 29, NAME = 30, TRACE = 31, BUILD_VERSION = 32,
-    LINK_COST = 33, FLOW_COUNT_L4 = 40, GROUP = 46, STREAM_ID = 47, LOG_SEVERITY = 48, LOG_TEXT = 49, SOURCE_FILE = 50,
-    SOURCE_LINE = 51, LINK_COUNT = 52, OPER_STATUS = 53, ROLE = 54, UP_TIMESTAMP = 55, DOWN_TIMESTAMP = 56, DOWN_COUNT = 57,
-    OCTETS_REVERSE = 58, CONNECTOR = 60, PROCESS_LATENCY = 61, PROXY_HOST = 62, PROXY_PORT = 63, ERROR_LISTENER_SIDE = 64,
+    OCTETS = 23, LATENCY = 24, TRANSIT_LATENCY = 25, BACKLOG = 26, METHOD = 27, RESULT = 28, REASON = 29, NAME = 30, TRACE = 31,
+    BUILD_VERSION = 32, LINK_COST = 33, DIRECTION = 34, OCTET_RATE = 35, OCTETS_OUT = 36, OCTETS_UNACKED = 37,
+    WINDOW_CLOSURES = 38, WINDOW_SIZE = 39, FLOW_COUNT_L4 = 40, FLOW_COUNT_L7 = 41, FLOW_RATE_L4 = 42, FLOW_RATE_L7 = 43,
+    DURATION = 44, IMAGE = 45, GROUP = 46, STREAM_ID = 47, LOG_SEVERITY = 48, LOG_TEXT = 49, SOURCE_FILE = 50, SOURCE_LINE = 51,
+    LINK_COUNT = 52, OPER_STATUS = 53, ROLE = 54, UP_TIMESTAMP = 55, DOWN_TIMESTAMP = 56, DOWN_COUNT = 57, OCTETS_REVERSE = 58,
+    OCTET_RATE_REVERSE = 59, CONNECTOR = 60, PROCESS_LATENCY = 61, PROXY_HOST = 62, PROXY_PORT = 63, ERROR_LISTENER_SIDE = 64,
     ERROR_CONNECTOR_SIDE = 65, ACTIVE_TLS_ORDINAL = 66, HTTP_PROXY = 67,
 }
 
+/// Attributes above are passed over: a later version's are few, and no peer may make a record grow without bound.
+const MAX_ATTRIBUTE: u32 = 255;
+/// Characters of an identity; records with a longer one are not taken.
+const MAX_IDENTITY: usize = 300;
 /// Characters of a text beyond which upstream cuts; so do we, so that no peer makes a collector grow (reference §2.3).
 const MAX_TEXT: usize = 1000;
 
@@ -246,13 +252,14 @@ impl Record {
         let id = map
             .get_u64(1)
             .and_then(Value::as_str)
+            .filter(|id| id.len() <= MAX_IDENTITY)
             .ok_or(RecordError::NoIdentity(kind))?;
         let mut record = Record::new(kind, id);
         for (key, value) in map {
             let Some(key) = key.as_u64().and_then(|key| u32::try_from(key).ok()) else {
                 continue;
             };
-            if let (2.., Some(datum)) = (key, Datum::of(value)) {
+            if let (2..=MAX_ATTRIBUTE, Some(datum)) = (key, Datum::of(value)) {
                 record.attributes.insert(Attribute(key), datum);
             }
         }
@@ -273,7 +280,9 @@ pub enum RecordError {
     #[error("record type {0} is not known here")]
     UnknownType(u64),
     /// Attribute 1 is missing.
-    #[error("a record of type {0:?} must have attribute 1 (identity, a string), found none")]
+    #[error(
+        "a record of type {0:?} must have attribute 1 (identity, a string of at most 300 octets), found none"
+    )]
     NoIdentity(RecordType),
 }
 
