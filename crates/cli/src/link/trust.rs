@@ -238,3 +238,6 @@ fn unusable(name: &str, findings: &[Finding]) -> Failure {
         sentences.join("; ")
     ))
 }
+
+#[cfg(test)]
+mod tests;
