@@ -220,7 +220,8 @@ impl Emitter {
         self.gather.get_or_insert(now + GATHER);
     }
 
-    /// Whether somebody listens to this class. Who begins to listen to beacons gets one at once.
+    /// Whether somebody listens to this class. Who begins to listen to beacons gets one at once, who begins to listen to
+    /// records a heartbeat.
     pub fn watched(&mut self, class: Class, somebody: bool, now: Duration) {
         let Some(watched) = self.watched.get_mut(class as usize) else {
             return;
@@ -231,7 +232,10 @@ impl Emitter {
             self.beats = 0;
         }
         let [beacons, records, ..] = self.watched;
-        if beacons || records {
+        if class == Class::Records && somebody && !was {
+            // A collector asks for everything when it has heard the first message.
+            self.heartbeat = Some(now);
+        } else if beacons || records {
             self.heartbeat.get_or_insert(now + HEARTBEAT);
         } else {
             self.heartbeat = None;

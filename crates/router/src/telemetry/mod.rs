@@ -2,8 +2,10 @@
 //!
 //! The decisions are [`skupper_vanflow::Emitter`]'s; here are the router's events, the addresses, and the clock.
 
+mod flows;
 mod records;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,21 +13,26 @@ use skupper_amqp::Message;
 use skupper_management::Attributes;
 use skupper_vanflow::emitter::Class;
 use skupper_vanflow::source::BEACONS;
-use skupper_vanflow::{Emitter, Source, SourceKind, Update};
+use skupper_vanflow::{CoRecords, Emitter, Source, SourceKind, Update, co_records};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::context::Context;
-use crate::event::Event;
+use crate::core::Received;
+use crate::event::{Event, FlowEvent};
 use crate::tcp::Watch;
-use records::Records;
+use flows::{FlowChange, Flows};
+use records::{Change, Records};
 
-/// How often counters are read.
-const COUNT: Duration = Duration::from_secs(2);
+/// How often it is seen who has come to listen, while somebody listens; every second time counters are read.
+const LOOK: Duration = Duration::from_secs(1);
+/// Flow events that are taken together.
+const FLOW_BATCH: usize = 256;
 
 /// Starts telling, in a task of `runtime`. It must be called before anything is made that is to be told of.
 pub(crate) fn start(context: &Arc<Context>, site: Option<&Attributes>, runtime: &Handle) {
     let events = context.events.subscribe();
+    let flow_events = context.events.subscribe_flows();
     let source = Source::new(SourceKind::Router, context.records.router());
     let (audience, changes) = mpsc::unbounded_channel();
     let watch = |class: Class, address: String| {
@@ -41,66 +48,128 @@ pub(crate) fn start(context: &Arc<Context>, site: Option<&Attributes>, runtime: 
     let watches = [
         watch(Class::Beacons, BEACONS.to_owned()),
         watch(Class::Records, source.address.clone()),
+        watch(Class::Flows, source.flows()),
         watch(Class::Logs, source.logs()),
     ];
     let teller = Teller {
         records: Records::new(context.clone(), site),
+        flows: Flows::default(),
         emitter: Emitter::new(source),
+        co_records: CoRecords::default(),
+        listeners: BTreeSet::new(),
         context: context.clone(),
         started: Instant::now(),
         _watches: watches,
     };
-    runtime.spawn(teller.run(events, changes));
+    runtime.spawn(teller.run(events, flow_events, changes));
 }
 
 struct Teller {
     context: Arc<Context>,
     emitter: Emitter,
+    co_records: CoRecords,
     records: Records,
+    flows: Flows,
+    /// Who listens to beacons.
+    listeners: BTreeSet<Listener>,
     started: Instant,
     /// A watch ends when it is dropped.
-    _watches: [Arc<Watch>; 3],
+    _watches: [Arc<Watch>; 4],
+}
+
+/// Somebody who listens to beacons.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Listener {
+    /// Another router, for somebody there.
+    Router(String),
+    /// A destination of this router.
+    Here(u64),
 }
 
 impl Teller {
     async fn run(
         mut self,
         mut events: mpsc::UnboundedReceiver<Event>,
+        mut flow_events: Option<mpsc::Receiver<FlowEvent>>,
         mut audience: mpsc::UnboundedReceiver<(Class, bool)>,
     ) {
         let mut commands = self.context.subscribe(&self.emitter.source().direct);
-        self.tell(|records| records.start());
-        let mut count = tokio::time::interval(COUNT);
-        let mut watched = false;
+        let told = co_records::address(&self.emitter.source().id);
+        let mut told = self.context.subscribe(&told);
+        let start = self.records.start();
+        self.apply(start);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looks = 0u64;
+        let mut flow_batch = Vec::with_capacity(FLOW_BATCH);
         loop {
-            let due = self.emitter.next_timeout().map(|due| self.started + due);
+            let due = [self.emitter.next_timeout(), self.co_records.next_timeout()];
+            let due = due
+                .into_iter()
+                .flatten()
+                .min()
+                .map(|due| self.started + due);
             let timeout = async {
                 match due {
                     Some(due) => tokio::time::sleep_until(due.into()).await,
                     None => std::future::pending().await,
                 }
             };
+            let flows = async {
+                match &mut flow_events {
+                    Some(events) => events.recv_many(&mut flow_batch, FLOW_BATCH).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let somebody =
+                self.emitter.is_watched(Class::Beacons) || self.emitter.is_watched(Class::Records);
             tokio::select! {
                 event = events.recv() => match event {
-                    Some(event) => self.tell(|records| records.event(&event)),
+                    Some(event) => {
+                        let changes = self.records.event(&event);
+                        self.apply(changes);
+                    }
                     None => return,
                 },
+                _ = flows => {
+                    for event in flow_batch.drain(..) {
+                        for change in self.flows.event(&event) {
+                            self.flow(change);
+                        }
+                    }
+                }
                 Some((class, somebody)) = audience.recv() => {
-                    watched = if class == Class::Records { somebody } else { watched };
                     let now = self.now();
                     self.emitter.watched(class, somebody, now);
+                    if class == Class::Beacons {
+                        self.listeners = self.listeners();
+                    }
                 }
                 Some(command) = commands.next() => {
-                    let update = Message::decode(&command.payload).ok().and_then(|m| Update::decode(&m).ok());
-                    if let Some(update) = update {
+                    if let Some(update) = read(&command) {
                         let now = self.now();
                         self.emitter.handle(&update, now);
                     }
                 }
-                _ = count.tick(), if watched => self.tell(|records| records.counters()),
+                Some(records) = told.next() => {
+                    if let Some(Update::Records { records, .. }) = read(&records) {
+                        let now = self.now();
+                        for record in records {
+                            self.emitter.complete(&record, now);
+                        }
+                    }
+                }
+                _ = look.tick(), if somebody => {
+                    self.look();
+                    looks += 1;
+                    if looks.is_multiple_of(2) {
+                        self.count();
+                    }
+                }
                 () = timeout => {
                     let now = self.now();
                     self.emitter.handle_timeout(now, micros(SystemTime::now()));
+                    self.co_records.handle_timeout(now);
                 }
             }
             self.send();
@@ -111,28 +180,87 @@ impl Teller {
         self.started.elapsed()
     }
 
-    fn tell(&mut self, what: impl FnOnce(&mut Records) -> Vec<records::Change>) {
+    fn apply(&mut self, changes: impl IntoIterator<Item = Change>) {
         let now = self.now();
-        for change in what(&mut self.records) {
+        for change in changes {
             match change {
-                records::Change::Set(record) => self.emitter.set(record, now),
-                records::Change::End(id) => self.emitter.end(&id, micros(SystemTime::now()), now),
+                Change::Set(record) => self.emitter.set(record, now),
+                Change::End(id) => self.emitter.end(&id, micros(SystemTime::now()), now),
+                Change::EndAt(id, ended) => self.emitter.end(&id, ended, now),
             }
         }
     }
 
+    fn flow(&mut self, change: FlowChange) {
+        match change {
+            FlowChange::Kept(change) => self.apply([change]),
+            FlowChange::Told(record) => {
+                let now = self.now();
+                // Both ends may be here.
+                if co_records::keeper(&record.id).as_ref() == Some(&self.emitter.source().id) {
+                    self.emitter.complete(&record, now);
+                } else {
+                    self.co_records.tell(record, now);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self) {
+        if self.emitter.is_watched(Class::Records) {
+            let counters = self.records.counters();
+            self.apply(counters);
+        }
+        if self.emitter.is_watched(Class::Flows) {
+            let counters: Vec<Change> = self.flows.counters().collect();
+            self.apply(counters);
+        }
+    }
+
+    /// Whoever has come to listen to beacons since the last time gets one now and need not wait for the next.
+    fn look(&mut self) {
+        let listeners = self.listeners();
+        if !listeners.is_subset(&self.listeners) {
+            self.emitter.announce();
+        }
+        self.listeners = listeners;
+    }
+
+    fn listeners(&self) -> BTreeSet<Listener> {
+        let forwarding = self.context.dispatch.forwarding.load();
+        let key = self.context.dispatch.naming.key(BEACONS);
+        let here = forwarding.locals.get(&key).into_iter();
+        let here = here.flat_map(|local| local.in_process.iter().chain(&local.links));
+        let remotes = forwarding.table.remotes(&key).into_iter();
+        let routers = remotes.flat_map(|remotes| remotes.routers.iter());
+        let routers = routers.filter_map(|router| forwarding.table.route(router));
+        let reachable = routers.filter(|route| route.is_reachable());
+        let there = reachable.map(|route| Listener::Router(route.id.to_string()));
+        here.map(|destination| Listener::Here(destination.id))
+            .chain(there)
+            .collect()
+    }
+
     fn send(&mut self) {
-        while let Some((address, message)) = self.emitter.poll_message() {
-            if self
+        while let Some((address, message)) = self
+            .emitter
+            .poll_message()
+            .or_else(|| self.co_records.poll_message())
+        {
+            let sent = self
                 .context
                 .dispatch
-                .send_message(&address, message.to_bytes())
-                .is_err()
-            {
+                .send_message(&address, message.to_bytes());
+            if sent.is_err() {
                 tracing::debug!(target: "VANFLOW", "nobody listens any more at {address}");
             }
         }
     }
+}
+
+fn read(received: &Received) -> Option<Update> {
+    let message = Message::decode(&received.payload).ok()?;
+    Update::decode(&message).ok()
 }
 
 /// Microseconds since the epoch.

@@ -21,8 +21,10 @@ use skupper_management::entity::Role;
 pub(super) enum Change {
     /// Attributes of a record.
     Set(Record),
-    /// A record's subject is gone.
+    /// A record's subject is gone, just now.
     End(String),
+    /// It went at that time, microseconds since the epoch.
+    EndAt(String, u64),
 }
 
 /// What there is to tell of.

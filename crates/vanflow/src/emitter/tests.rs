@@ -64,7 +64,7 @@ fn only_what_changed_is_told_and_an_end_is_told_once() {
     emitter.handle_timeout(at(100), MICROS);
     sent(&mut emitter);
     emitter.set(link.clone(), at(200));
-    assert_eq!(emitter.next_timeout(), Some(at(2000)), "nothing changed");
+    assert_eq!(emitter.next_timeout(), Some(at(2100)), "nothing changed");
     let up = Record::new(RecordType::Link, "r:1").with(Attribute::OPER_STATUS, "up");
     emitter.set(up.clone(), at(200));
     emitter.handle_timeout(at(300), MICROS);

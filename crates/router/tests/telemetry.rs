@@ -1,0 +1,381 @@
+//! What routers tell of themselves, as a collector sees it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that panics has failed"
+)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::*;
+use serde_json::{Value, json};
+use skupper_amqp::Message;
+use skupper_client::{Client, Endpoint, Incoming};
+use skupper_router::Router;
+use skupper_vanflow::collector::Action;
+use skupper_vanflow::network_status::{NetworkStatus, network_status};
+use skupper_vanflow::{Attribute, Collector, Record, RecordType, Update};
+use tokio::sync::mpsc;
+
+/// A collector with its connection.
+struct Observer {
+    client: Client,
+    collector: Collector,
+    started: Instant,
+    messages: mpsc::UnboundedReceiver<(String, Box<Message>)>,
+    sender: mpsc::UnboundedSender<(String, Box<Message>)>,
+}
+
+impl Observer {
+    fn new(port: u16) -> Self {
+        let client =
+            Client::new(Endpoint::tcp("127.0.0.1", port), "observer").with_timeout(PATIENCE);
+        let (sender, messages) = mpsc::unbounded_channel();
+        Observer {
+            client,
+            collector: Collector::new(),
+            started: Instant::now(),
+            messages,
+            sender,
+        }
+    }
+
+    fn subscribe(&self, address: String) {
+        let mut subscription = self.client.subscribe(&address);
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            while let Some(incoming) = subscription.next().await {
+                if let Incoming::Message(message) = incoming
+                    && sender.send((address.clone(), message)).is_err()
+                {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// One step: what the collector wants, and what comes; the records of flows that came.
+    async fn step(&mut self) -> Vec<Record> {
+        while let Some(action) = self.collector.poll_action() {
+            match action {
+                Action::Subscribe(address) => {
+                    if address.starts_with("mc/sfe.") && address.ends_with(":0") {
+                        self.subscribe(format!("{address}.flows"));
+                    }
+                    self.subscribe(address);
+                }
+                Action::Unsubscribe(_) => {}
+                Action::Send { message, .. } => {
+                    let client = self.client.clone();
+                    // The source may not be reachable for a moment; the next one is asked for by the collector.
+                    tokio::spawn(async move { drop(client.send(*message).await) });
+                }
+            }
+        }
+        let next = tokio::time::timeout(Duration::from_millis(50), self.messages.recv()).await;
+        let now = self.started.elapsed();
+        let mut flows = Vec::new();
+        if let Ok(Some((address, message))) = next {
+            let update = Update::decode(&message).unwrap();
+            match update {
+                Update::Records { records, skipped } if address.ends_with(".flows") => {
+                    assert_eq!(skipped, []);
+                    flows = records;
+                }
+                update => self.collector.handle(&address, update, now),
+            }
+        }
+        self.collector.handle_timeout(now);
+        flows
+    }
+
+    async fn until(
+        &mut self,
+        what: &str,
+        mut fits: impl FnMut(&NetworkStatus) -> bool,
+    ) -> NetworkStatus {
+        let start = Instant::now();
+        loop {
+            self.step().await;
+            let status = network_status(self.collector.records());
+            if fits(&status) {
+                return status;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "no {what} within {PATIENCE:?}: {status:#?}"
+            );
+        }
+    }
+
+    /// The records of flows, merged, until one of them fits.
+    async fn flow_until(&mut self, fits: impl Fn(&Record) -> bool) -> Record {
+        let start = Instant::now();
+        let mut flows: BTreeMap<String, Record> = BTreeMap::new();
+        loop {
+            for record in self.step().await {
+                let id = record.id.clone();
+                match flows.get_mut(&id) {
+                    Some(known) => {
+                        known.merge(&record);
+                    }
+                    None => drop(flows.insert(id.clone(), record)),
+                }
+                if fits(&flows[&id]) {
+                    return flows[&id].clone();
+                }
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "no such flow within {PATIENCE:?}: {flows:#?}"
+            );
+        }
+    }
+}
+
+fn site(name: &str) -> Value {
+    json!(["site", {"name": name, "platform": "linux", "namespace": "test"}])
+}
+
+fn clients() -> Value {
+    json!(["listener", {"name": "clients", "host": "127.0.0.1", "port": "0"}])
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(test);
+}
+
+/// Two sites, west with the listeners; a server in east.
+fn sites(server: u16) -> (Router, Router) {
+    let west = router(
+        "west",
+        &[
+            site("west"),
+            inter_router_listener("access"),
+            clients(),
+            tcp_listener("echo"),
+        ],
+    );
+    let link = inter_router_connector("to-west", listener_port(&west, "access"));
+    let east = router(
+        "east",
+        &[site("east"), link, clients(), tcp_connector("echo", server)],
+    );
+    (west, east)
+}
+
+fn knows_two_linked_sites(status: &NetworkStatus) -> bool {
+    let routers = || {
+        status
+            .site_status
+            .iter()
+            .flat_map(|site| &site.router_status)
+    };
+    let accesses: Vec<&str> = routers()
+        .flat_map(|r| &r.router_access)
+        .map(|access| access.identity.as_str())
+        .collect();
+    let mut links = routers().flat_map(|router| &router.links);
+    status.site_status.len() == 2
+        && links.any(|link| {
+            link.name == "to-west" && link.status == "up" && accesses.contains(&link.peer.as_str())
+        })
+        && status
+            .addresses
+            .iter()
+            .any(|a| a.name == "echo" && a.listener_count == 1 && a.connector_count == 1)
+}
+
+#[test]
+fn a_collector_at_either_router_knows_both_sites_and_their_link() {
+    let (west, east) = sites(server(echo));
+    run(async {
+        for router in [&west, &east] {
+            let mut observer = Observer::new(listener_port(router, "clients"));
+            let status = observer.until("linked sites", knows_two_linked_sites).await;
+            let listener = status
+                .site_status
+                .iter()
+                .flat_map(|s| &s.router_status)
+                .find_map(|r| r.listeners.first());
+            let listener = listener.unwrap();
+            assert_eq!(
+                (listener.name.as_str(), listener.protocol.as_str()),
+                ("listener/echo", "tcp")
+            );
+        }
+    });
+}
+
+#[test]
+fn a_link_that_breaks_and_what_is_gone_are_told() {
+    let (west, east) = sites(server(echo));
+    run(async {
+        let mut observer = Observer::new(listener_port(&east, "clients"));
+        observer.until("linked sites", knows_two_linked_sites).await;
+        drop(west);
+        let is_down = |status: &NetworkStatus| {
+            let mut links = status
+                .site_status
+                .iter()
+                .flat_map(|s| &s.router_status)
+                .flat_map(|r| &r.links);
+            links.any(|link| link.status == "down")
+        };
+        observer.until("broken link", is_down).await;
+        let link = observer
+            .collector
+            .records()
+            .find(|record| record.kind == RecordType::Link)
+            .unwrap();
+        assert_eq!(link.number(Attribute::DOWN_COUNT), 1);
+        assert!(link.number(Attribute::DOWN_TIMESTAMP) > 0);
+    });
+}
+
+#[test]
+fn a_flow_is_told_with_what_both_its_ends_know() {
+    let (west, east) = sites(server(echo));
+    run(async {
+        let address = open_port(&west, "echo");
+        let mut observer = Observer::new(listener_port(&east, "clients"));
+        observer.until("linked sites", knows_two_linked_sites).await;
+        let exchange = tokio::task::spawn_blocking(move || exchange(address, &[7; 3000]));
+        let flow = observer
+            .flow_until(|flow| flow.has_ended() && !flow.text(Attribute::CONNECTOR).is_empty())
+            .await;
+        assert_eq!(exchange.await.unwrap(), [7; 3000]);
+        let identity = |router: &Router| router.context().records.router();
+        let of = |kind| {
+            observer
+                .collector
+                .records()
+                .find(|record| record.kind == kind)
+                .unwrap()
+        };
+        assert_eq!(flow.text(Attribute::PARENT), of(RecordType::Listener).id);
+        assert_eq!(
+            flow.text(Attribute::CONNECTOR),
+            of(RecordType::Connector).id
+        );
+        assert!(
+            flow.id.starts_with(identity(&west).trim_end_matches('0')),
+            "{flow:?}"
+        );
+        assert_eq!(
+            (
+                flow.number(Attribute::OCTETS),
+                flow.number(Attribute::OCTETS_REVERSE)
+            ),
+            (3000, 3000)
+        );
+        assert_eq!(flow.text(Attribute::TRACE), "0/west");
+        assert_eq!(flow.text(Attribute::SOURCE_HOST), "127.0.0.1");
+        assert!(
+            flow.number(Attribute::LATENCY) > 0 && flow.number(Attribute::PROCESS_LATENCY) > 0,
+            "{flow:?}"
+        );
+        assert!(!flow.text(Attribute::PROXY_PORT).is_empty());
+    });
+}
+
+/// A process that ends with the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn beside_upstreams_router_each_flow_has_both_its_ends() {
+    let Some(binary) = std::env::var_os("SKROUTERD") else {
+        eprintln!("skipped: SKROUTERD names no binary of upstream's router");
+        return;
+    };
+    let west = router(
+        "west",
+        &[
+            site("west"),
+            inter_router_listener("access"),
+            clients(),
+            tcp_listener("theirs"),
+            tcp_connector("ours", server(echo)),
+        ],
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let config = json!([
+        ["router", {"id": "east", "mode": "interior"}],
+        ["site", {"name": "east", "platform": "linux", "namespace": "test"}],
+        ["connector", {"name": "to-west", "role": "inter-router", "host": "127.0.0.1",
+                       "port": listener_port(&west, "access").to_string()}],
+        ["tcpConnector", {"name": "c", "address": "theirs", "host": "127.0.0.1", "port": server(echo).to_string()}],
+        ["tcpListener", {"name": "l", "address": "ours", "host": "127.0.0.1", "port": free.to_string()}],
+    ]);
+    let file = directory.path().join("east.json");
+    std::fs::write(&file, config.to_string()).unwrap();
+    // Without it upstream's router does not say to which site it belongs.
+    let child = Command::new(binary)
+        .env("SKUPPER_SITE_ID", "site-of-east")
+        .arg("-c")
+        .arg(&file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let _east = Process(child.unwrap());
+    run(async {
+        let mut observer = Observer::new(listener_port(&west, "clients"));
+        let both = |status: &NetworkStatus| {
+            let routers = || {
+                status
+                    .site_status
+                    .iter()
+                    .flat_map(|site| &site.router_status)
+            };
+            let access = routers().flat_map(|r| &r.router_access).next();
+            let mut links = routers().flat_map(|r| &r.links);
+            status.site_status.len() == 2
+                && links.any(|l| {
+                    l.status == "up" && access.is_some_and(|access| access.identity == l.peer)
+                })
+                && status.addresses.len() == 2
+                && status
+                    .addresses
+                    .iter()
+                    .all(|a| a.listener_count == 1 && a.connector_count == 1)
+        };
+        observer.until("upstream's site beside ours", both).await;
+        let whole = |flow: &Record| {
+            flow.has_ended()
+                && !flow.text(Attribute::CONNECTOR).is_empty()
+                && flow.number(Attribute::OCTETS) == 2000
+        };
+        let ports = [open_port(&west, "theirs"), ([127, 0, 0, 1], free).into()];
+        for (port, trace) in ports.into_iter().zip(["0/west", "0/east"]) {
+            let exchange = tokio::task::spawn_blocking(move || {
+                wait_for("open port", || std::net::TcpStream::connect(port).ok());
+                exchange(port, &[7; 2000])
+            });
+            let flow = observer.flow_until(whole).await;
+            assert_eq!(exchange.await.unwrap(), [7; 2000]);
+            assert_eq!(flow.text(Attribute::TRACE), trace, "{flow:?}");
+            assert_eq!(flow.number(Attribute::OCTETS_REVERSE), 2000);
+        }
+    });
+}
