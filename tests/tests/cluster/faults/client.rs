@@ -53,14 +53,24 @@ const FAULTS: &[Fault] = &[
         name: "foreign-ca-trusted",
         plant: |g| credential(g, g.good_client()?.trusting(g.foreign.pem())),
         condition: OPERATIONAL,
-        link: &["the server was refused here", CA_NAME, "Foreign CA", "ca.crt"],
+        link: &[
+            "the server was refused here",
+            CA_NAME,
+            "Foreign CA",
+            "ca.crt",
+        ],
         router_access: &[],
     },
     Fault {
         name: "namesake-ca-trusted",
         plant: |g| credential(g, g.good_client()?.trusting(g.namesake.pem())),
         condition: OPERATIONAL,
-        link: &["the server was refused here", CA_NAME, "same name, different key", "ca.crt"],
+        link: &[
+            "the server was refused here",
+            CA_NAME,
+            "same name, different key",
+            "ca.crt",
+        ],
         router_access: &[],
     },
     Fault {
@@ -74,7 +84,12 @@ const FAULTS: &[Fault] = &[
             )
         },
         condition: OPERATIONAL,
-        link: &["the server refused our certificate", "stranger", "Foreign CA", "unknown_ca"],
+        link: &[
+            "the server refused our certificate",
+            "stranger",
+            "Foreign CA",
+            "unknown_ca",
+        ],
         router_access: &["stranger", "Foreign CA", CA_NAME, "ca.crt"],
     },
     Fault {
@@ -326,14 +341,14 @@ const FAULTS: &[Fault] = &[
         name: "plain-tcp-behind-the-port",
         plant: |g| endpoint(g, "web", "8080"),
         condition: OPERATIONAL,
-        link: &["web", "8080", "TLS"],
+        link: &["does not speak TLS"],
         router_access: &[],
     },
     Fault {
         name: "edge-port",
         plant: |g| endpoint(g, &g.host, "45671"),
         condition: OPERATIONAL,
-        link: &["45671", "edge"],
+        link: &["does not serve edge routers", "interior"],
         router_access: &[],
     },
 ];

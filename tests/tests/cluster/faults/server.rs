@@ -139,7 +139,7 @@ pub(super) fn scenario(stage: &Stage) -> Result<()> {
     let ground = Ground::new(stage, "fault-server")?;
     let mut wrong = String::new();
     for fault in FAULTS {
-        if let Err(error) = plant(&ground, fault) {
+        if let Err(error) = plant(stage, &ground, fault) {
             writeln!(wrong, "{}: {error:#}", fault.name)?;
         }
         ground.east.kubectl(&[
@@ -165,7 +165,13 @@ pub(super) fn scenario(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-fn plant(ground: &Ground, fault: &Fault) -> Result<()> {
+fn plant(stage: &Stage, ground: &Ground, fault: &Fault) -> Result<()> {
+    if fault.link.is_empty() {
+        // What cannot be loaded leaves the earlier one in use: that has to be a good one first.
+        let good = ground.good_server()?.secret("skupper-site-server");
+        ground.west.replace_secret(&good)?;
+        stage.await_presented(&ground.west, &ground.host, &good)?;
+    }
     ground
         .west
         .replace_secret(&(fault.plant)(ground)?.secret("skupper-site-server"))?;
