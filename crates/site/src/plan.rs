@@ -164,6 +164,9 @@ impl Plan {
 
     /// Brings [`Plan::wake_at`] forward to `at`.
     pub(crate) fn wake(&mut self, at: Timestamp) {
+        if at == Timestamp::MAX {
+            return;
+        }
         self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
     }
 }

@@ -67,8 +67,13 @@ pub(crate) fn report(pass: &mut Pass<'_>, links: Option<(&[LinkView], &Told<'_>)
                 (false, None) => State::pending("Not operational"),
                 (false, Some(why)) => State::pending(format!("Not operational: {why}")),
             };
-            let seen = view.object.condition(condition::OPERATIONAL);
-            let state = steady(pass, ObjectKind::Link, view.name(), seen, state, PAUSE);
+            // What is said of the own credential changes with that alone; what routers say may change with every try.
+            let state = if refusals::link_message(told.report, view.name()).is_some() {
+                let seen = view.object.condition(condition::OPERATIONAL);
+                steady(pass, ObjectKind::Link, view.name(), seen, state, PAUSE)
+            } else {
+                state
+            };
             object.set_condition(condition::OPERATIONAL, &state, pass.now);
         }
         if let Some(record) = record {

@@ -168,8 +168,21 @@ impl History {
     }
 }
 
+/// So many cases, unless `PROPTEST_CASES` says otherwise.
+fn cases(usual: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    ProptestConfig {
+        cases: asked.unwrap_or(usual),
+        max_shrink_iters: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn a_users_secret_is_never_touched_and_every_plan_comes_to_rest(history in prop::collection::vec(happens(), 1..14)) {
@@ -187,6 +200,11 @@ proptest! {
             prop_assert!(plan.writes.is_empty(), "a new controller would write {:#?}", plan.writes);
         }
     }
+
+}
+
+proptest! {
+    #![proptest_config(cases(12))]
 
     #[test]
     fn what_others_add_to_our_objects_is_not_fought(label in "[a-z]{1,8}", kinds in prop::collection::vec(0..ObjectKind::ALL.len(), 1..6)) {

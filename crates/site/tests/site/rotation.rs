@@ -297,7 +297,7 @@ fn lifetimes_and_keys_are_settings_of_site_and_certificate() {
             .to_string()
     );
     // With lives this short all of it is renewed again and again, without a pause in which something has ended.
-    for _ in 0..60 {
+    for _ in 0..30 {
         world.advance(days(1));
         for name in ["skupper-site-ca", "skupper-site-server", "c", "own"] {
             assert!(
@@ -325,6 +325,20 @@ fn settings_that_cannot_be_read_are_told_and_the_defaults_hold() {
         "False/Error/setting tls-ca-lifetime is \"soon\", expected a time such as 90d, 8760h or 1h30m"
     );
     assert!(world.has(Secret, "skupper-site-ca"));
+    let spec = json!({"ca": "skupper-site-ca", "client": true, "subject": "x", "settings": {"tls-key-algorithm": "dsa"}});
+    world.create(Certificate, "c", json!({"spec": spec}));
+    world.settle();
+    assert_eq!(world.condition(Certificate, "c", "Ready"), "True/Ready/OK");
+    let [event] = world.told("SettingIgnored")[..] else {
+        panic!("one Event, not {:?}", world.events)
+    };
+    assert!(
+        event.message.starts_with(
+            "setting tls-key-algorithm: unknown key algorithm \"dsa\": expected one of "
+        ),
+        "{}",
+        event.message
+    );
 }
 
 #[test]

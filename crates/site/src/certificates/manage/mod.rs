@@ -111,10 +111,14 @@ impl Manager<'_, '_> {
         report::report(self.pass, name, certificate, &outcome);
     }
 
-    fn settings(&self, spec: &CertificateSpec) -> CertificateSettings {
+    /// The settings that hold for a Certificate, and what of its own cannot be read.
+    fn settings(&self, spec: &CertificateSpec) -> (CertificateSettings, Vec<String>) {
         let mut problems = Vec::new();
-        overrides(&spec.settings, &mut problems)
-            .over(&self.site.over(&self.pass.settings.certificates))
+        let own = overrides(&spec.settings, &mut problems);
+        (
+            own.over(&self.site.over(&self.pass.settings.certificates)),
+            problems,
+        )
     }
 
     /// The CA of a Certificate, and its revision.
@@ -297,7 +301,7 @@ impl Manager<'_, '_> {
 
     /// What a Secret of ours needs.
     fn need(&mut self, spec: &CertificateSpec, secret: &Secret, credential: &Credential) -> Need {
-        let (settings, now) = (self.settings(spec), self.pass.now);
+        let (settings, now) = (self.settings(spec).0, self.pass.now);
         if spec.signing {
             return assess::ca(credential, spec, &settings, now);
         }
@@ -322,7 +326,18 @@ impl Manager<'_, '_> {
         before: Option<(&Secret, &Credential, bool)>,
         why: &str,
     ) -> Option<Outcome> {
-        let (settings, now) = (self.settings(spec), self.pass.now);
+        let ((settings, problems), now) = (self.settings(spec), self.pass.now);
+        for problem in problems {
+            let message = format!("{problem}: the default is used");
+            self.pass.tell(
+                ObjectKind::Certificate,
+                &certificate.metadata,
+                EventType::Warning,
+                "SettingIgnored",
+                &problem,
+                message,
+            );
+        }
         if !self.budget.take(settings.algorithm) {
             self.pass.plan.wake(now);
             return None;
