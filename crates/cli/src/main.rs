@@ -1,5 +1,10 @@
 //! The `skupper` command: the command line, and every role that runs in a pod or as a unit.
 
+#![allow(
+    rustdoc::invalid_html_tags,
+    reason = "the documentation of arguments is help text, in which <name> stands for a value"
+)]
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
