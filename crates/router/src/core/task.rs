@@ -1,6 +1,8 @@
 //! The core's task and its state.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -32,6 +34,8 @@ pub(crate) struct Core {
     connections: Connections,
     watches: WatchSet,
     treatments: Arc<Treatments>,
+    /// Octets received from each neighbour when the engine was last told of them.
+    heard: HashMap<LinkId, u64>,
     dirty: bool,
 }
 
@@ -49,6 +53,7 @@ impl Core {
             connections: Connections::default(),
             watches: WatchSet::default(),
             treatments: Arc::new(Treatments::new(default)),
+            heard: HashMap::new(),
             dirty: false,
         }
     }
@@ -251,7 +256,8 @@ impl Core {
                 Output::TableChanged(_) => self.dirty = true,
                 Output::Event(event) => {
                     log(&event);
-                    if let Event::NeighbourUp { link, .. } | Event::NeighbourMoved { link, .. } = event
+                    if let Event::NeighbourUp { link, .. } | Event::NeighbourMoved { link, .. } =
+                        event
                         && let Some(used) = self.connections.get(link.0)
                     {
                         self.connections.retire_older(used);
@@ -262,6 +268,27 @@ impl Core {
         if std::mem::take(&mut self.dirty) {
             self.publish();
         }
+    }
+
+    /// Tells the engine which neighbours have sent anything, on whichever connection: a HELLO may wait behind other traffic.
+    fn notice_traffic(&mut self) {
+        let now = self.now();
+        let mut heard = HashMap::new();
+        for (link, neighbour) in self.connections.neighbours() {
+            let connections = neighbour.data.iter().chain([&neighbour.control]);
+            let octets = connections
+                .map(|connection| connection.octets_in.load(Ordering::Relaxed))
+                .sum();
+            if self
+                .heard
+                .get(&link)
+                .is_some_and(|before| *before != octets)
+            {
+                self.engine.link_alive(link, now);
+            }
+            heard.insert(link, octets);
+        }
+        self.heard = heard;
     }
 
     fn publish(&mut self) {
@@ -342,6 +369,7 @@ pub(crate) async fn run(mut core: Core, mut commands: mpsc::UnboundedReceiver<Co
                 }
             }
             () = tokio::time::sleep_until(due.into()) => {
+                core.notice_traffic();
                 let now = core.now();
                 core.engine.handle_timeout(now);
             }

@@ -45,6 +45,8 @@ struct Link {
     /// Octets of connections that are gone.
     past: (u64, u64),
     downs: u64,
+    /// Result and reason tell of a failure.
+    failed: bool,
 }
 
 struct Access {
@@ -178,6 +180,7 @@ impl Records {
             connections: Vec::new(),
             past: (0, 0),
             downs: 0,
+            failed: false,
         };
         self.links.insert(settings.name.clone(), link);
         let protocol = if settings.ssl_profile.is_empty() {
@@ -239,6 +242,12 @@ impl Records {
         let mut record = Record::new(RecordType::Link, link.connector.record.as_str())
             .with(Attribute::OPER_STATUS, "up")
             .with(Attribute::UP_TIMESTAMP, micros(SystemTime::now()));
+        if std::mem::take(&mut link.failed) {
+            // What failed before is over.
+            record = record
+                .with(Attribute::RESULT, "")
+                .with(Attribute::REASON, "");
+        }
         if let Some(peer) = connection.peer.get() {
             record = record
                 .with(Attribute::LINK_COST, u64::from(peer.cost))
@@ -271,6 +280,7 @@ impl Records {
             return None;
         }
         link.downs += 1;
+        link.failed = true;
         let record = lost(&link.connector.record, loss)
             .with(Attribute::OPER_STATUS, "down")
             .with(Attribute::DOWN_COUNT, link.downs)
@@ -278,11 +288,13 @@ impl Records {
         Some(Change::Set(record))
     }
 
-    fn failed(&self, connector: &AmqpConnector, loss: &Loss) -> Option<Change> {
-        let link = self.links.get(&connector.settings.name)?;
-        link.connections
-            .is_empty()
-            .then(|| Change::Set(lost(&connector.record, loss)))
+    fn failed(&mut self, connector: &AmqpConnector, loss: &Loss) -> Option<Change> {
+        let link = self.links.get_mut(&connector.settings.name)?;
+        if !link.connections.is_empty() {
+            return None;
+        }
+        link.failed = true;
+        Some(Change::Set(lost(&connector.record, loss)))
     }
 
     /// What is counted and not told at once.
