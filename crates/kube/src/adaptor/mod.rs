@@ -1,10 +1,10 @@
 //! `skupper adaptor`: stands between a site's objects in Kubernetes and the router in the same pod.
 //!
-//! As init container (`-init`, [`init`]) it writes the router's configuration and certificate files. Beside the router it
-//! keeps both in line ([`store`] → [`settle`] → [`sync`]), and tells the site what the router says: refusals and unusable
-//! credentials ([`report`]), and, as the leader among the pods of a site, the network ([`leader`]).
+//! As init container (`-init`, `init`) it writes the router's configuration and certificate files. Beside the router it
+//! keeps both in line (`store` → `settle` → `sync`), and tells the site what the router says: refusals and unusable
+//! credentials (`report`), and, as the leader among the pods of a site, the network (`leader`).
 //!
-//! It decides purely and acts at the edge: [`credentials`] says which files a profile gets, [`desired`] what the router is
+//! It decides purely and acts at the edge: `credentials` says which files a profile gets, `desired` what the router is
 //! to run. A Secret is only ever read; which revision it has stands in the ConfigMap, or, under upstream's controller, in
 //! the annotation that that controller writes.
 
