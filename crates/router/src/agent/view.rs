@@ -114,11 +114,7 @@ impl Store for View<'_> {
 
     fn find(&self, kind: Kind, attribute: &str, value: &str) -> Vec<Attributes> {
         match kind {
-            Kind::Log
-            | Kind::LogStats
-            | Kind::RouterMetrics
-            | Kind::Policy
-            | Kind::Router => {
+            Kind::Log | Kind::LogStats | Kind::RouterMetrics | Kind::Policy | Kind::Router => {
                 let own = |entity: &Attributes| {
                     let found = text(entity, attribute);
                     if found.is_empty() {
