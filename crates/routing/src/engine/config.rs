@@ -59,7 +59,7 @@ impl Config {
             mobile_interval: Duration::from_millis(100),
             compute_interval: Duration::from_millis(20),
             request_retry: Duration::from_millis(500),
-            max_routers: 4096,
+            max_routers: 1024,
             max_addresses: 100_000,
         }
     }

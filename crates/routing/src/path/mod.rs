@@ -116,7 +116,11 @@ impl Paths {
         }
         self.trees[self.me as usize] = Some(own);
         for root in 0..self.vertices.len() as u32 {
-            if ways[root as usize].is_none() {
+            // Whoever reports no links reaches nobody, by this router or another.
+            let links = self.vertices[root as usize]
+                .as_ref()
+                .map_or(0, |vertex| vertex.links.len());
+            if ways[root as usize].is_none() || links == 0 {
                 continue;
             }
             let tree = self.tree(root);
