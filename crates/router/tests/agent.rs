@@ -32,7 +32,7 @@ use skupper_router::core::Subscription;
 struct Asked {
     // Dropped in this order: who asks, the agent, the router.
     replies: Subscription,
-    _agent: Agent,
+    agent: Agent,
     router: Router,
     asked: u64,
 }
@@ -47,7 +47,7 @@ impl Asked {
         let replies = router.context().subscribe(&format!("_local/{REPLIES}"));
         Asked {
             replies,
-            _agent: agent,
+            agent,
             router,
             asked: 0,
         }
@@ -85,6 +85,10 @@ impl Asked {
 
     fn ask(&mut self, request: &Request) -> Reply {
         self.ask_at(MANAGEMENT, request)
+    }
+
+    fn http_port(&self, listener: &str) -> u16 {
+        self.agent.http_address(listener).unwrap().port()
     }
 
     fn rows(&mut self, kind: Kind) -> Vec<Attributes> {
@@ -232,15 +236,6 @@ fn every_module_has_a_log_that_can_be_set() {
     assert_eq!(asked.ask(&Request::log(5)).status, Status::OK);
 }
 
-/// A free port: nobody else on this machine is given it while the test runs, in all likelihood.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 fn http_listener(port: u16) -> Value {
     json!({"host": "127.0.0.1", "port": port, "http": true, "httpRootDir": "disabled"})
 }
@@ -262,13 +257,13 @@ fn get(port: u16, path: &str) -> (String, String) {
 
 #[test]
 fn health_and_metrics_are_served() {
-    let port = free_port();
-    let mut section = http_listener(port);
+    let mut section = http_listener(0);
     section["name"] = json!("@9090");
     let asked = Asked::new(
         "A",
         &[json!(["listener", section]), tcp_listener("service")],
     );
+    let port = asked.http_port("@9090");
     assert_eq!(
         get(port, "/healthz"),
         ("HTTP/1.1 200 OK".to_owned(), "OK\n".to_owned())
@@ -295,24 +290,19 @@ fn health_and_metrics_are_served() {
 
 #[test]
 fn http_ports_come_and_go_by_management() {
-    let port = free_port();
     let mut asked = Asked::new("A", &[]);
     let made = asked.ask(&Request::create(
         Kind::Listener,
         "web",
-        map(http_listener(port)),
+        map(http_listener(0)),
     ));
     assert_eq!(made.status, Status::CREATED, "{made:?}");
+    let port = asked.http_port("web");
     assert_eq!(get(port, "/healthz").1, "OK\n");
     assert_eq!(
         asked.ask(&Request::delete(Kind::Listener, "web")).status,
         Status::NO_CONTENT
     );
-    wait_for("closed port", || {
-        TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)))
-            .is_err()
-            .then_some(())
-    });
     // The same port can be opened again at once.
     let again = asked.ask(&Request::create(
         Kind::Listener,
@@ -320,6 +310,7 @@ fn http_ports_come_and_go_by_management() {
         map(http_listener(port)),
     ));
     assert_eq!(again.status, Status::CREATED);
+    assert_eq!(asked.http_port("web"), port);
     assert_eq!(get(port, "/healthz").1, "OK\n");
 }
 
@@ -402,12 +393,12 @@ fn an_http_port_follows_rotations() {
     let ca = Ca::new("ca");
     let first = ca.leaf(Use::Server, "first", &["localhost"]);
     let files = Files::write(directory.path(), "web", &first);
-    let port = free_port();
-    let mut section = http_listener(port);
+    let mut section = http_listener(0);
     section["name"] = json!("web");
     section["sslProfile"] = json!("web");
     section["requireSsl"] = json!(true);
     let mut asked = Asked::new("A", &[files.profile("web"), json!(["listener", section])]);
+    let port = asked.http_port("web");
     let (presented, page) = get_securely(port, &first).unwrap();
     assert!(
         presented.contains("first") && page.ends_with("OK\n"),

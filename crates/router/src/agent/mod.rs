@@ -10,6 +10,7 @@ mod system;
 mod totals;
 mod view;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use skupper_management::Kind;
@@ -69,6 +70,11 @@ impl Agent {
         }
         let tasks = node::answer_at_management(&shared);
         Ok(Agent { shared, tasks })
+    }
+
+    /// Where an HTTP listener's port is open; the system chose it if the listener's is 0.
+    pub fn http_address(&self, listener: &str) -> Option<SocketAddr> {
+        self.shared.servers.address(listener)
     }
 }
 

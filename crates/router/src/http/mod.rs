@@ -5,8 +5,11 @@ mod metrics;
 mod pages;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use skupper_management::entity::Listener;
 use tokio::net::TcpListener;
@@ -29,6 +32,9 @@ pub struct BindError {
     error: io::Error,
 }
 
+/// How long the closing of a port may take: it waits for what the router's core is doing.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The ports that are open, by the name of their listener.
 #[derive(Default)]
 pub(crate) struct Servers {
@@ -37,7 +43,10 @@ pub(crate) struct Servers {
 
 struct Server {
     place: String,
+    address: Option<SocketAddr>,
     task: JoinHandle<()>,
+    /// Ends when the port is closed.
+    closed: mpsc::Receiver<Infallible>,
 }
 
 impl Servers {
@@ -51,17 +60,33 @@ impl Servers {
             error,
         })?;
         tracing::info!(target: "HTTP", "Listening for HTTP on {place}");
+        let address = socket.local_addr().ok();
         let pages = pages::pages(&listener, shared);
         let acceptor = Acceptor::new(socket, listener, shared.context.clone());
+        let (open, closed) = mpsc::channel();
         let task = shared.runtime.spawn(async move {
+            // The first of the task's things, and so the last that it gives up: after the port.
+            let _open = open;
             // It serves until its task is aborted; errors of single connections are their own.
             if let Err(error) = axum::serve(acceptor, pages).await {
                 tracing::error!(target: "HTTP", "the HTTP port ended: {error}");
             }
         });
         let mut servers = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
-        servers.insert(name, Server { place, task });
+        let server = Server {
+            place,
+            address,
+            task,
+            closed,
+        };
+        servers.insert(name, server);
         Ok(())
+    }
+
+    /// Where a listener's port is open.
+    pub(crate) fn address(&self, name: &str) -> Option<SocketAddr> {
+        let servers = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        servers.get(name)?.address
     }
 
     /// Closes a listener's port.
@@ -92,6 +117,8 @@ fn open(listener: &Listener, shared: &Shared) -> io::Result<TcpListener> {
 impl Server {
     fn stop(&self) {
         self.task.abort();
+        // Who opens the port again at once shall not find it taken. A runtime that has ended has closed it too.
+        let _ = self.closed.recv_timeout(PATIENCE);
         tracing::info!(target: "HTTP", "Stopped listening for HTTP on {}", self.place);
     }
 }
