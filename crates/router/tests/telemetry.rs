@@ -9,6 +9,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -285,6 +286,34 @@ fn a_flow_is_told_with_what_both_its_ends_know() {
             "{flow:?}"
         );
         assert!(!flow.text(Attribute::PROXY_PORT).is_empty());
+    });
+}
+
+#[test]
+fn a_flow_that_is_older_than_its_observer_is_told_too() {
+    let (west, east) = sites(server(echo));
+    run(async {
+        let mut client = connect(open_port(&west, "echo"));
+        client.write_all(b"hello").unwrap();
+        let mut answer = [0; 5];
+        client.read_exact(&mut answer).unwrap();
+        for router in [&west, &east] {
+            let mut observer = Observer::new(listener_port(router, "clients"));
+            let flow = observer
+                .flow_until(|flow| {
+                    !flow.text(Attribute::CONNECTOR).is_empty()
+                        && flow.number(Attribute::OCTETS) > 0
+                })
+                .await;
+            assert_eq!(flow.number(Attribute::OCTETS), 5);
+            assert!(!flow.has_ended());
+        }
+        client.write_all(b"more!").unwrap();
+        client.read_exact(&mut answer).unwrap();
+        let mut observer = Observer::new(listener_port(&east, "clients"));
+        observer
+            .flow_until(|flow| flow.number(Attribute::OCTETS_REVERSE) == 10)
+            .await;
     });
 }
 

@@ -182,6 +182,14 @@ impl Emitter {
         true
     }
 
+    /// Forgets all flows: nobody wants them any more.
+    pub fn forget_flows(&mut self) {
+        self.live
+            .retain(|_, live| Class::of(live.record.kind) != Class::Flows);
+        self.held.clear();
+        self.flows = 0;
+    }
+
     /// How many flows are live.
     pub fn flows(&self) -> usize {
         self.flows

@@ -2,23 +2,35 @@
 //! what it knows.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use std::sync::atomic::Ordering;
-
-use skupper_vanflow::{Attribute, Record, RecordType};
+use skupper_vanflow::{Attribute, Record, RecordType, co_records};
 
 use super::micros;
 use super::records::Change;
 use crate::event::{FlowEvent, FlowRecord, FlowSide};
+use crate::tcp::{TcpConnector, TcpListener};
 
 /// Characters of a trace beyond which it is cut.
 const MAX_TRACE: usize = 1000;
 
-/// The flows whose records are kept here, by identity.
+/// The flows that end here. Their records are made only where somebody wants them: a busy router has thousands a second.
 #[derive(Default)]
 pub(super) struct Flows {
-    open: HashMap<String, Arc<FlowRecord>>,
+    /// At the client's end, by identity.
+    clients: HashMap<String, Arc<FlowRecord>>,
+    /// At the server's end, by the source that keeps their records.
+    servers: HashMap<String, Served>,
+}
+
+/// Flows whose records another source keeps (or this one, where both ends are here).
+#[derive(Default)]
+struct Served {
+    /// Somebody wants that source's flows: it is told of them.
+    told: bool,
+    flows: HashMap<String, Arc<FlowRecord>>,
 }
 
 /// What a flow's event leads to.
@@ -30,72 +42,147 @@ pub(super) enum FlowChange {
 }
 
 impl Flows {
-    pub(super) fn event(&mut self, event: &FlowEvent) -> Vec<FlowChange> {
+    /// `wanted` says whether anybody wants the flows whose records are kept here, `is_wanted` says it of any source.
+    pub(super) fn event(
+        &mut self,
+        event: &FlowEvent,
+        wanted: bool,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Vec<FlowChange> {
         let (FlowEvent::Opened(flow) | FlowEvent::Closed(flow)) = event;
         let closed = matches!(event, FlowEvent::Closed(_));
         let Some(id) = flow.identity.as_deref() else {
             return Vec::new();
         };
-        match (&flow.side, closed) {
-            (FlowSide::Client(listener), false) => {
-                self.open.insert(id.to_owned(), flow.clone());
-                let mut record = Record::new(RecordType::BiflowTport, id)
-                    .with(Attribute::PARENT, listener.record.as_str())
-                    .with(Attribute::START_TIME, micros(flow.started))
-                    .with(Attribute::OCTETS, 0)
-                    .with(Attribute::OCTETS_REVERSE, 0);
-                if let Some(client) = flow.address {
-                    record = record
-                        .with(Attribute::SOURCE_HOST, client.ip().to_string())
-                        .with(Attribute::SOURCE_PORT, client.port().to_string());
-                }
-                vec![FlowChange::Kept(Change::Set(record))]
+        match &flow.side {
+            FlowSide::Client(listener) => {
+                let changed = if closed {
+                    self.clients.remove(id);
+                    wanted.then(|| client_closed(id, flow))
+                } else {
+                    self.clients.insert(id.to_owned(), flow.clone());
+                    wanted.then(|| vec![Change::Set(client_opened(id, flow, listener))])
+                };
+                changed
+                    .into_iter()
+                    .flatten()
+                    .map(FlowChange::Kept)
+                    .collect()
             }
-            (FlowSide::Client(_), true) => {
-                self.open.remove(id);
-                let mut record = progress(id, flow);
-                let (end, error) = ended(flow);
-                if let Some(error) = error {
-                    record = record.with(Attribute::ERROR_LISTENER_SIDE, error);
-                }
-                vec![
-                    FlowChange::Kept(Change::Set(record)),
-                    FlowChange::Kept(Change::EndAt(id.to_owned(), end)),
-                ]
-            }
-            (FlowSide::Server(connector), false) => {
-                let mut record = Record::new(RecordType::BiflowTport, id)
-                    .with(Attribute::CONNECTOR, connector.record.as_str())
-                    .with(Attribute::TRACE, trace(&flow.trace));
-                if let Some(local) = flow.address {
-                    record = record
-                        .with(Attribute::PROXY_HOST, local.ip().to_string())
-                        .with(Attribute::PROXY_PORT, local.port().to_string());
-                }
-                vec![FlowChange::Told(record)]
-            }
-            (FlowSide::Server(_), true) => {
-                let mut record = Record::new(RecordType::BiflowTport, id);
-                if let Some(latency) = flow.latency() {
-                    record = record.with(Attribute::PROCESS_LATENCY, latency.as_micros() as u64);
-                }
-                if let (_, Some(error)) = ended(flow) {
-                    record = record.with(Attribute::ERROR_CONNECTOR_SIDE, error);
-                }
-                if record.attributes.is_empty() {
+            FlowSide::Server(connector) => {
+                let Some(keeper) = co_records::keeper(id) else {
                     return Vec::new();
-                }
-                vec![FlowChange::Told(record)]
+                };
+                let mut served = match self.servers.entry(keeper) {
+                    Entry::Occupied(served) => served,
+                    Entry::Vacant(place) => {
+                        let told = is_wanted(place.key());
+                        place.insert_entry(Served {
+                            told,
+                            ..Served::default()
+                        })
+                    }
+                };
+                let (told, flows) = (served.get().told, &mut served.get_mut().flows);
+                let record = if closed {
+                    flows.remove(id);
+                    let record = told.then(|| server_closed(id, flow)).flatten();
+                    if flows.is_empty() {
+                        served.remove();
+                    }
+                    record
+                } else {
+                    flows.insert(id.to_owned(), flow.clone());
+                    told.then(|| server_opened(id, flow, connector))
+                };
+                record.map(FlowChange::Told).into_iter().collect()
             }
         }
     }
 
+    /// Looks who has begun to want the flows of which source: those that are open at the server's end are told.
+    pub(super) fn look(&mut self, is_wanted: impl Fn(&str) -> bool) -> Vec<FlowChange> {
+        let mut told = Vec::new();
+        for (keeper, served) in &mut self.servers {
+            let was = std::mem::replace(&mut served.told, is_wanted(keeper));
+            if served.told && !was {
+                for (id, flow) in &served.flows {
+                    if let FlowSide::Server(connector) = &flow.side {
+                        told.push(FlowChange::Told(server_opened(id, flow, connector)));
+                    }
+                }
+            }
+        }
+        told
+    }
+
+    /// The records of all flows that are open at the client's end, for whoever has begun to want them.
+    pub(super) fn records(&self) -> impl Iterator<Item = Change> + '_ {
+        self.clients
+            .iter()
+            .filter_map(|(id, flow)| match &flow.side {
+                FlowSide::Client(listener) => {
+                    let mut record = client_opened(id, flow, listener);
+                    record.merge(&progress(id, flow));
+                    Some(Change::Set(record))
+                }
+                FlowSide::Server(_) => None,
+            })
+    }
+
     /// How far the open flows are.
     pub(super) fn counters(&self) -> impl Iterator<Item = Change> + '_ {
-        self.open
+        self.clients
             .iter()
             .map(|(id, flow)| Change::Set(progress(id, flow)))
     }
+}
+
+fn client_opened(id: &str, flow: &FlowRecord, listener: &TcpListener) -> Record {
+    let record = Record::new(RecordType::BiflowTport, id)
+        .with(Attribute::PARENT, listener.record.as_str())
+        .with(Attribute::START_TIME, micros(flow.started))
+        .with(Attribute::OCTETS, 0)
+        .with(Attribute::OCTETS_REVERSE, 0);
+    match flow.address {
+        Some(client) => record
+            .with(Attribute::SOURCE_HOST, client.ip().to_string())
+            .with(Attribute::SOURCE_PORT, client.port().to_string()),
+        None => record,
+    }
+}
+
+fn client_closed(id: &str, flow: &FlowRecord) -> Vec<Change> {
+    let mut record = progress(id, flow);
+    let (end, error) = ended(flow);
+    if let Some(error) = error {
+        record = record.with(Attribute::ERROR_LISTENER_SIDE, error);
+    }
+    vec![Change::Set(record), Change::EndAt(id.to_owned(), end)]
+}
+
+fn server_opened(id: &str, flow: &FlowRecord, connector: &TcpConnector) -> Record {
+    let record = Record::new(RecordType::BiflowTport, id)
+        .with(Attribute::CONNECTOR, connector.record.as_str())
+        .with(Attribute::TRACE, trace(&flow.trace));
+    match flow.address {
+        Some(local) => record
+            .with(Attribute::PROXY_HOST, local.ip().to_string())
+            .with(Attribute::PROXY_PORT, local.port().to_string()),
+        None => record,
+    }
+}
+
+/// What is known only at the end, if there is anything.
+fn server_closed(id: &str, flow: &FlowRecord) -> Option<Record> {
+    let mut record = Record::new(RecordType::BiflowTport, id);
+    if let Some(latency) = flow.latency() {
+        record = record.with(Attribute::PROCESS_LATENCY, latency.as_micros() as u64);
+    }
+    if let (_, Some(error)) = ended(flow) {
+        record = record.with(Attribute::ERROR_CONNECTOR_SIDE, error);
+    }
+    (!record.attributes.is_empty()).then_some(record)
 }
 
 fn progress(id: &str, flow: &FlowRecord) -> Record {

@@ -132,18 +132,16 @@ impl Teller {
                     None => return,
                 },
                 _ = flows => {
+                    let wanted = self.emitter.is_watched(Class::Flows);
+                    let is_wanted = is_wanted(&self.context);
                     for event in flow_batch.drain(..) {
-                        for change in self.flows.event(&event) {
+                        for change in self.flows.event(&event, wanted, &is_wanted) {
                             self.flow(change);
                         }
                     }
                 }
                 Some((class, somebody)) = audience.recv() => {
-                    let now = self.now();
-                    self.emitter.watched(class, somebody, now);
-                    if class == Class::Beacons {
-                        self.listeners = self.listeners();
-                    }
+                    self.audience(class, somebody);
                 }
                 Some(command) = commands.next() => {
                     if let Some(update) = read(&command) {
@@ -191,6 +189,20 @@ impl Teller {
         }
     }
 
+    fn audience(&mut self, class: Class, somebody: bool) {
+        let now = self.now();
+        self.emitter.watched(class, somebody, now);
+        match (class, somebody) {
+            (Class::Beacons, _) => self.listeners = self.listeners(),
+            (Class::Flows, true) => {
+                let records: Vec<Change> = self.flows.records().collect();
+                self.apply(records);
+            }
+            (Class::Flows, false) => self.emitter.forget_flows(),
+            (Class::Records | Class::Logs, _) => {}
+        }
+    }
+
     fn flow(&mut self, change: FlowChange) {
         match change {
             FlowChange::Kept(change) => self.apply([change]),
@@ -224,6 +236,9 @@ impl Teller {
             self.emitter.announce();
         }
         self.listeners = listeners;
+        for change in self.flows.look(is_wanted(&self.context)) {
+            self.flow(change);
+        }
     }
 
     fn listeners(&self) -> BTreeSet<Listener> {
@@ -255,6 +270,15 @@ impl Teller {
                 tracing::debug!(target: "VANFLOW", "nobody listens any more at {address}");
             }
         }
+    }
+}
+
+/// Whether anybody in the network wants the flows of a source.
+fn is_wanted(context: &Arc<Context>) -> impl Fn(&str) -> bool + use<> {
+    let (context, forwarding) = (context.clone(), context.dispatch.forwarding.load_full());
+    move |source| {
+        let flows = Source::new(SourceKind::Router, source).flows();
+        forwarding.is_reachable(&context.dispatch.naming.key(&flows))
     }
 }
 

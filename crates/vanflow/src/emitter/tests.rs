@@ -137,6 +137,21 @@ fn flows_that_nobody_wants_are_forgotten_and_have_a_limit() {
 }
 
 #[test]
+fn all_flows_are_forgotten_together() {
+    let mut emitter = router();
+    emitter.watched(Class::Flows, true, at(0));
+    emitter.set(Record::new(RecordType::Router, "r:0"), at(0));
+    emitter.set(Record::new(RecordType::BiflowTport, "r:7"), at(0));
+    emitter.end("r:7", MICROS, at(0));
+    emitter.watched(Class::Flows, false, at(50));
+    emitter.forget_flows();
+    assert_eq!((emitter.flows(), emitter.get("r:7")), (0, None));
+    assert!(emitter.get("r:0").is_some());
+    emitter.handle_timeout(at(100), MICROS);
+    assert_eq!(emitter.next_timeout(), None);
+}
+
+#[test]
 fn whoever_comes_later_gets_a_beacon_too() {
     let mut emitter = router();
     emitter.announce();
