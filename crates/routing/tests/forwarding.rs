@@ -131,15 +131,9 @@ fn balanced_takes_the_least_loaded_and_counts_the_way() {
         })
     };
     let choose = |locals: &[u64], remote: u64| {
-        balanced(
-            &table,
-            locals,
-            remotes,
-            Origin::Here,
-            1,
-            load,
-            |_| load(remote),
-        )
+        balanced(&table, locals, remotes, Origin::Here, 1, load, |_| {
+            load(remote)
+        })
     };
     assert_eq!(
         choose(&[0, 0, 5], 0),
