@@ -384,7 +384,7 @@ impl AmqpConnector {
             name.as_str().into(),
             ordinal,
         );
-        context.connections.enter(&handle);
+        let registered = context.connections.enter(&handle);
         let task = Task::new(context.clone(), handle.clone(), settings, transport, config);
         let opened = self.clone().follow(handle.clone(), member.clone());
         let run = Box::pin(task.run());
@@ -393,7 +393,7 @@ impl AmqpConnector {
             // Never ends before the connection does.
             never = opened => match never {},
         };
-        context.connections.leave(number);
+        drop(registered);
         let loss = loss(&finish.reason);
         if finish.opened {
             self.open.fetch_sub(1, Ordering::Relaxed);

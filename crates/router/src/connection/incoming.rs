@@ -20,6 +20,8 @@ use crate::transit::pipe::{HIGH_WATER, pipe};
 
 /// An incomplete message of which more than this has come is passed on as it comes.
 const MOST_COLLECTED: usize = 256 * 1024;
+/// Octets of incomplete messages that are kept for one peer.
+const MOST_COLLECTED_IN_ALL: usize = 32 * 1024 * 1024;
 /// The sections that a decision needs have to be in so many octets.
 const MOST_HEAD: usize = 64 * 1024;
 /// A multicast message may be so long: every copy of it is whole.
@@ -81,7 +83,10 @@ impl Task {
                 };
                 self.collect(collecting, incoming);
             }
-            Current::Collecting(collecting) => self.collect(collecting, incoming),
+            Current::Collecting(collecting) => {
+                self.collected -= collecting.octets.as_slice().len();
+                self.collect(collecting, incoming);
+            }
         }
     }
 
@@ -203,6 +208,12 @@ impl Task {
     }
 
     fn keep_collecting(&mut self, id: LinkId, collecting: Collecting) {
+        let octets = collecting.octets.as_slice().len();
+        if self.collected + octets > MOST_COLLECTED_IN_ALL {
+            let text = "too many deliveries are begun and not completed";
+            return self.refuse(id, "amqp:resource-limit-exceeded", text);
+        }
+        self.collected += octets;
         if let Some(link) = self.link(id)
             && let End::Receiver(receiver) = &mut link.end
         {

@@ -185,25 +185,26 @@ impl AmqpListener {
         let Ok(stream) = stream.into_std() else {
             return;
         };
-        self.unopened.fetch_add(1, Ordering::Relaxed);
+        let unopened = Unopened::of(self);
         let worker = context.workers.in_turn();
         let (listener, context) = (self.clone(), context.clone());
         let workers = context.workers.clone();
         workers.spawn(worker, async move {
             if let Ok(stream) = TcpStream::from_std(stream) {
-                listener.serve(stream, peer, worker, &context).await;
+                let place = Place { peer, worker };
+                listener.serve(stream, place, unopened, &context).await;
             }
-            listener.unopened.fetch_sub(1, Ordering::Relaxed);
         });
     }
 
     async fn serve(
         self: &Arc<Self>,
         stream: TcpStream,
-        peer: SocketAddr,
-        worker: usize,
+        place: Place,
+        unopened: Unopened,
         context: &Arc<Context>,
     ) {
+        let Place { peer, worker } = place;
         let _ = stream.set_nodelay(true);
         let attempt = Attempt {
             peer: peer.to_string(),
@@ -252,14 +253,20 @@ impl AmqpListener {
             target: "SERVER",
             "[C{number}] Accepted connection to {} from {peer}", attempt.endpoint
         );
-        context.connections.enter(&handle);
+        let registered = context.connections.enter(&handle);
         let attempt = Attempt {
             ordinal: ordinal.unwrap_or(0),
             ..attempt
         };
         let task = Task::new(context.clone(), handle.clone(), settings, transport, config);
-        let finish = Box::pin(task.run()).await;
-        context.connections.leave(number);
+        let run = Box::pin(task.run());
+        let follow = follow(handle.clone(), unopened);
+        let finish = tokio::select! {
+            finish = run => finish,
+            // Never ends before the connection does.
+            never = follow => match never {},
+        };
+        drop(registered);
         self.finished(context, &handle, &attempt, loaded.as_deref(), finish);
     }
 
@@ -418,6 +425,36 @@ impl AmqpListener {
             }
         }
     }
+}
+
+/// Where a connection comes from and where it is run.
+#[derive(Clone, Copy)]
+struct Place {
+    peer: SocketAddr,
+    worker: usize,
+}
+
+/// A connection that the peer has not opened yet.
+struct Unopened(Arc<AmqpListener>);
+
+impl Unopened {
+    fn of(listener: &Arc<AmqpListener>) -> Self {
+        listener.unopened.fetch_add(1, Ordering::Relaxed);
+        Unopened(listener.clone())
+    }
+}
+
+impl Drop for Unopened {
+    fn drop(&mut self) {
+        self.0.unopened.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts a connection as unopened until it opens.
+async fn follow(handle: Arc<ConnectionHandle>, unopened: Unopened) -> std::convert::Infallible {
+    handle.opened().await;
+    drop(unopened);
+    std::future::pending().await
 }
 
 /// Reads as many octets as tell what the peer speaks; an error where it says nothing.

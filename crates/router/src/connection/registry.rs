@@ -18,12 +18,13 @@ impl Registry {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn enter(&self, connection: &Arc<ConnectionHandle>) {
+    /// Enters a connection until the guard is dropped.
+    pub(crate) fn enter<'a>(&'a self, connection: &Arc<ConnectionHandle>) -> Registered<'a> {
         self.lock().insert(connection.number, connection.clone());
-    }
-
-    pub(crate) fn leave(&self, number: u64) {
-        self.lock().remove(&number);
+        Registered {
+            registry: self,
+            number: connection.number,
+        }
     }
 
     /// All of them, in the order in which they began.
@@ -34,5 +35,17 @@ impl Registry {
     /// One by its number.
     pub fn get(&self, number: u64) -> Option<Arc<ConnectionHandle>> {
         self.lock().get(&number).cloned()
+    }
+}
+
+/// A connection that is in the registry.
+pub(crate) struct Registered<'a> {
+    registry: &'a Registry,
+    number: u64,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.registry.lock().remove(&self.number);
     }
 }

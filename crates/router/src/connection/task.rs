@@ -15,7 +15,7 @@ use skupper_pki::verify::PeerRecord;
 use tokio::time::Sleep;
 
 use super::handle::{Command, ConnectionHandle, Outlet};
-use super::links::{End, Inbound, Link, Outbound, Slab};
+use super::links::{Current, End, Inbound, Link, Outbound, Slab};
 use super::transport::{Read, Transport, TransportError};
 use crate::context::Context;
 use crate::core::CoreCommand;
@@ -110,9 +110,18 @@ pub(crate) struct Task {
     pub(super) blocked: Vec<LinkId>,
     /// Sending stopped for the output's length.
     pub(super) starved: bool,
+    /// Octets of deliveries that are not passed on yet.
+    pub(super) collected: usize,
     pub(super) opened: bool,
     timer: Pin<Box<Sleep>>,
     due: Duration,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // Also where the task was cut short: nobody must wait for what never comes.
+        self.lose();
+    }
 }
 
 /// The control links of a connection between routers.
@@ -154,6 +163,7 @@ impl Task {
             ready: VecDeque::new(),
             blocked: Vec::new(),
             starved: false,
+            collected: 0,
             opened: false,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             due: Duration::ZERO,
@@ -170,7 +180,6 @@ impl Task {
             Ok(()) => std::future::poll_fn(|cx| self.poll(cx)).await,
             Err(error) => Reason::Transport(error),
         };
-        self.lose();
         Finish {
             opened: self.opened,
             reason,
@@ -432,7 +441,10 @@ impl Task {
                     }
                 }
             }
-            End::Receiver(_) => {
+            End::Receiver(receiver) => {
+                if let Current::Collecting(collecting) = receiver.current {
+                    self.collected -= collecting.octets.as_slice().len();
+                }
                 // Dropping a producer aborts what is not complete.
                 for token in self.inbound.numbers(|inbound| inbound.link == link.id) {
                     drop(self.inbound.remove(token));

@@ -15,8 +15,9 @@ use tokio::net::TcpStream;
 use super::connector::TcpConnector;
 use super::head::{MAX_HEAD, Parsed, StreamHead};
 use super::listener::TcpListener;
-use super::pump::{Ending, FlowCommand, FlowEnd, FlowInbox, FlowOctets, Pump};
+use super::pump::{Ending, Ends, FlowCommand, FlowEnd, FlowInbox, FlowOctets, Pump};
 use super::socket::Socket;
+use super::window::MOST;
 use crate::context::Context;
 use crate::core::forwarding::Sink;
 use crate::event::{FlowEvent, FlowRecord, FlowSide};
@@ -38,14 +39,11 @@ pub(crate) struct FlowSet {
 }
 
 impl FlowSet {
-    fn enter(self: &FlowSet, inbox: &Arc<FlowInbox>) -> u64 {
+    /// Enters a flow until the guard is dropped.
+    fn enter(&self, inbox: &Arc<FlowInbox>) -> InSet<'_> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.lock().insert(number, inbox.clone());
-        number
-    }
-
-    fn leave(&self, number: u64) {
-        self.lock().remove(&number);
+        InSet { set: self, number }
     }
 
     /// Ends all flows.
@@ -58,6 +56,21 @@ impl FlowSet {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<FlowInbox>>> {
         self.flows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A flow that is in the set.
+struct InSet<'a> {
+    set: &'a FlowSet,
+    number: u64,
+}
+
+impl Drop for InSet<'_> {
+    fn drop(&mut self) {
+        if let Some(inbox) = self.set.lock().remove(&self.number) {
+            // Whatever is still on its way to the flow answers its sender by being dropped.
+            drop(inbox.close());
+        }
     }
 }
 
@@ -80,7 +93,7 @@ pub(crate) async fn serve_client(
     let _ = stream.set_nodelay(true);
     listener.opened.fetch_add(1, Ordering::Relaxed);
     let inbox = Arc::new(Inbox::new());
-    let number = listener.flows.enter(&inbox);
+    let in_set = listener.flows.enter(&inbox);
     let record = context.events.wants_flows().then(|| {
         Arc::new(FlowRecord {
             side: FlowSide::Client(listener.clone()),
@@ -96,7 +109,7 @@ pub(crate) async fn serve_client(
         context.events.tell_flow(FlowEvent::Opened(record.clone()));
     }
     let ending = run_client(context, listener, address, stream, inbox, record.as_ref()).await;
-    listener.flows.leave(number);
+    drop(in_set);
     listener.closed.fetch_add(1, Ordering::Relaxed);
     report(context, record, ending);
 }
@@ -143,6 +156,7 @@ async fn run_client(
         reply_to: Some(context.dispatch.reply_address(reply.name())),
         correlation_id: record.and_then(|record| record.identity.clone()),
         alpn,
+        window: Some(MOST),
     };
     let (producer, consumer) = pipe(Message::tcp_stream());
     producer.push(head.encode());
@@ -160,8 +174,8 @@ async fn run_client(
         }
     };
     let mut arrival = HeadReader::new(answer, inbox.clone());
-    let (consumer, rest) = match arrival.read().await {
-        HeadOutcome::Head(_, consumer, rest) => (consumer, rest),
+    let (window, consumer, rest) = match arrival.read().await {
+        HeadOutcome::Head(head, consumer, rest) => (head.window, consumer, rest),
         // The other end sends something that is no stream.
         HeadOutcome::Wrong(consumer) | HeadOutcome::Malformed(consumer) => {
             consumer.settle(rejected());
@@ -178,7 +192,10 @@ async fn run_client(
     let octets = record.map_or_else(Arc::default, |record| record.octets.clone());
     Pump::new(
         socket,
-        FlowEnd::Client,
+        Ends {
+            socket: FlowEnd::Client,
+            window,
+        },
         inbox,
         octets,
         producer,
@@ -340,10 +357,10 @@ pub(crate) async fn serve_stream(
     stream: Consumer,
 ) {
     let inbox = Arc::new(Inbox::new());
-    let number = connector.flows.enter(&inbox);
+    let in_set = connector.flows.enter(&inbox);
     connector.opened.fetch_add(1, Ordering::Relaxed);
     run_server(context, connector, stream, inbox).await;
-    connector.flows.leave(number);
+    drop(in_set);
     connector.closed.fetch_add(1, Ordering::Relaxed);
 }
 
@@ -398,6 +415,7 @@ async fn run_server(
     let (producer, answer) = pipe(Message::tcp_stream());
     let reply = StreamHead {
         to: reply_to,
+        window: Some(MOST),
         ..StreamHead::default()
     };
     producer.push(reply.encode());
@@ -409,7 +427,10 @@ async fn run_server(
                 .map_or_else(Arc::default, |record| record.octets.clone());
             Pump::new(
                 socket,
-                FlowEnd::Server,
+                Ends {
+                    socket: FlowEnd::Server,
+                    window: head.window,
+                },
                 inbox,
                 octets,
                 producer,

@@ -16,6 +16,8 @@ const MESSAGE_ANNOTATIONS: u64 = 0x72;
 pub(crate) const CONTENT_TYPE: &str = "application/octet-stream";
 /// The mapping version that is written; nobody reads it.
 const MAPPING_VERSION: u32 = 1;
+/// Key of the application property that tells a window.
+const WINDOW: &str = "window";
 /// A head that is longer than this is malformed: it could only grow until memory ends.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
 
@@ -30,6 +32,8 @@ pub(crate) struct StreamHead {
     pub(crate) correlation_id: Option<String>,
     /// The protocol that the client negotiated by ALPN.
     pub(crate) alpn: Option<String>,
+    /// Octets that the end which sends this head takes beyond what it has acknowledged. Ours; upstream says nothing.
+    pub(crate) window: Option<u64>,
 }
 
 /// What the octets so far turn out to be.
@@ -68,6 +72,9 @@ impl StreamHead {
         if let Some(alpn) = &self.alpn {
             properties = properties.with("alpn", Value::String(alpn.clone()));
         }
+        if let Some(window) = self.window {
+            properties = properties.with(WINDOW, Value::Ulong(window));
+        }
         w.map(&properties);
         w.descriptor(AMQP_VALUE);
         w.null();
@@ -97,6 +104,7 @@ impl StreamHead {
                         .get("alpn")
                         .and_then(Value::as_str)
                         .map(str::to_owned);
+                    head.window = properties.get(WINDOW).and_then(Value::as_u64);
                 }
                 AMQP_VALUE => {
                     reader.skip()?;
@@ -161,7 +169,20 @@ mod tests {
             reply_to: Some("amqp:/_topo/0/A/temp.GQNjhvfCJ3yZoHt".to_owned()),
             correlation_id: Some("TvSUr:3".to_owned()),
             alpn: None,
+            window: None,
         }
+    }
+
+    #[test]
+    fn an_end_may_say_what_it_takes() {
+        let head = StreamHead {
+            window: Some(1 << 24),
+            alpn: Some("h2".to_owned()),
+            ..head()
+        };
+        let octets = head.encode();
+        let length = octets.len();
+        assert_eq!(StreamHead::parse(&octets), Parsed::Head { head, length });
     }
 
     #[test]

@@ -76,6 +76,15 @@ pub(crate) enum FlowEnd {
     Server,
 }
 
+/// The two ends of a flow, as the router at one of them sees them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    /// The socket here.
+    pub(crate) socket: FlowEnd,
+    /// Octets that the other end takes beyond what it has acknowledged, if it says so.
+    pub(crate) window: Option<u64>,
+}
+
 /// Time from the first octet of the client to the first of the server.
 enum Latency {
     /// The client has said nothing yet.
@@ -149,10 +158,10 @@ struct Inward {
 }
 
 impl Pump {
-    /// `end` says which end of the flow the socket is. `pending` are octets of `consumer` that were taken with the stream's head and belong to the body.
+    /// `pending` are octets of `consumer` that were taken with the stream's head and belong to the body.
     pub(crate) fn new(
         socket: Socket,
-        end: FlowEnd,
+        ends: Ends,
         inbox: Arc<FlowInbox>,
         octets: Arc<FlowOctets>,
         producer: Producer,
@@ -169,11 +178,11 @@ impl Pump {
             inbox,
             taken: Taken::default(),
             octets,
-            latency: Latency::Unknown(end),
+            latency: Latency::Unknown(ends.socket),
             outward: Outward {
                 producer,
                 sent: 0,
-                window: Window::default(),
+                window: Window::new(ends.window),
                 unlimited: false,
                 held: false,
                 done: false,

@@ -1,8 +1,11 @@
 //! How far a sender may be ahead of what the other end has acknowledged (router protocol reference §7.5).
 //!
-//! The protocol's own limit lets one flow move a megabyte in each round trip, which is little on a long way. What a sender
-//! may have under way is its own affair, so it is sized to the path: twice what the path took in its shortest round trip.
-//! A slow receiver shows as a low rate and gets the protocol's limit.
+//! The protocol's own limit lets one flow move a megabyte in each round trip, which is little on a long way. An end that says in
+//! its stream's head that it takes more is sent more, as much more as the path itself holds: what is acknowledged within
+//! the shortest round trip. A slow receiver shows as long round trips and gets little more than the protocol's limit.
+//!
+//! Ends that say nothing get the protocol's limit and no more: upstream's router closes the whole connection when four
+//! mebioctets wait in it.
 
 use std::time::{Duration, Instant};
 
@@ -10,34 +13,41 @@ use std::time::{Duration, Instant};
 pub(crate) const ACKNOWLEDGE_EVERY: u64 = 4072 * 16 * 8;
 /// Octets that a sender may always be ahead.
 const LEAST: u64 = 2 * ACKNOWLEDGE_EVERY;
-/// Octets that a sender is ahead at most: what waits for a receiver that suddenly stops.
-const MOST: u64 = 16 * 1024 * 1024;
+/// Octets that a sender is ahead at most, and that this router takes: what waits where a receiver suddenly stops.
+pub(crate) const MOST: u64 = 16 * 1024 * 1024;
 
 /// The window of one direction of a flow.
 #[derive(Debug)]
 pub(crate) struct Window {
     limit: u64,
+    most: u64,
     acknowledged: u64,
-    /// When the last acknowledgement came.
-    last: Option<Instant>,
-    /// An offset and when it was sent, until it is acknowledged.
-    mark: Option<(u64, Instant)>,
+    mark: Option<Mark>,
     shortest: Option<Duration>,
 }
 
-impl Default for Window {
-    fn default() -> Self {
+/// An offset on its way, by which a round trip is measured.
+#[derive(Debug)]
+struct Mark {
+    offset: u64,
+    at: Instant,
+    /// What was acknowledged when it was sent.
+    acknowledged: u64,
+}
+
+impl Window {
+    /// A window towards an end that takes so many octets; `None` where it does not say.
+    pub(crate) fn new(taken: Option<u64>) -> Self {
+        let most = taken.unwrap_or(LEAST).clamp(LEAST, MOST);
         Window {
             limit: LEAST,
+            most,
             acknowledged: 0,
-            last: None,
             mark: None,
             shortest: None,
         }
     }
-}
 
-impl Window {
     /// Whether more may be sent by one who has sent so many octets.
     pub(crate) fn is_open(&self, sent: u64) -> bool {
         sent.saturating_sub(self.acknowledged) < self.limit
@@ -45,8 +55,13 @@ impl Window {
 
     /// Notes that octets up to an offset were sent. Looks at the clock once in a round trip.
     pub(crate) fn sent(&mut self, offset: u64, now: impl FnOnce() -> Instant) {
-        if self.mark.is_none() && offset.saturating_sub(self.acknowledged) >= ACKNOWLEDGE_EVERY {
-            self.mark = Some((offset, now()));
+        let acknowledged = self.acknowledged;
+        if self.mark.is_none() && offset.saturating_sub(acknowledged) >= ACKNOWLEDGE_EVERY {
+            self.mark = Some(Mark {
+                offset,
+                at: now(),
+                acknowledged,
+            });
         }
     }
 
@@ -55,26 +70,21 @@ impl Window {
         if offset <= self.acknowledged {
             return;
         }
-        let octets = offset - self.acknowledged;
         self.acknowledged = offset;
-        if let Some((mark, at)) = self.mark
-            && offset >= mark
-        {
-            let trip = now.saturating_duration_since(at);
-            self.shortest = Some(self.shortest.map_or(trip, |shortest| shortest.min(trip)));
-            self.mark = None;
-        }
-        let elapsed = self
-            .last
-            .replace(now)
-            .map(|last| now.saturating_duration_since(last));
-        if let (Some(elapsed), Some(shortest)) = (elapsed, self.shortest) {
-            let trips = shortest.as_secs_f64() / elapsed.as_secs_f64().max(1e-6);
-            let wanted = 2.0 * octets as f64 * trips;
-            // Down slowly: one late acknowledgement is no slow receiver.
-            let limit = (wanted as u64).max(self.limit - self.limit / 8);
-            self.limit = limit.clamp(LEAST, MOST);
-        }
+        let Some(mark) = self.mark.take_if(|mark| offset >= mark.offset) else {
+            return;
+        };
+        let trip = now
+            .saturating_duration_since(mark.at)
+            .max(Duration::from_micros(1));
+        let shortest = self.shortest.map_or(trip, |shortest| shortest.min(trip));
+        self.shortest = Some(shortest);
+        let delivered = (offset - mark.acknowledged) as f64;
+        // Twice: what goes out in bursts takes longer than the path itself, and must not look like a queue for it.
+        let held_by_path = 2.0 * delivered * shortest.as_secs_f64() / trip.as_secs_f64();
+        // Down slowly: one late acknowledgement is no slow receiver.
+        let limit = (LEAST + held_by_path as u64).max(self.limit - self.limit / 8);
+        self.limit = limit.clamp(LEAST, self.most);
     }
 }
 
@@ -82,72 +92,90 @@ impl Window {
 mod tests {
     use super::*;
 
-    /// Sends as much as the window allows over a path; returns octets in a second after some seconds.
-    fn rate(trip: Duration, octets_in_a_second: f64) -> f64 {
-        let start = Instant::now();
-        let step = Duration::from_millis(1);
-        let mut window = Window::default();
-        let (mut sent, mut arrived, mut acknowledged) = (0_u64, 0.0_f64, 0_u64);
-        let mut on_the_way: Vec<(Duration, u64)> = Vec::new();
-        let mut back: Vec<(Duration, u64)> = Vec::new();
-        let mut now = Duration::ZERO;
-        let mut at_half = 0;
-        let whole = Duration::from_secs(20);
-        while now < whole {
-            while window.is_open(sent) {
-                sent += 64 * 1024;
-                window.sent(sent, || start + now);
-                on_the_way.push((now + trip / 2, sent));
+    /// A way that takes time, to a receiver that takes so many octets in a millisecond.
+    struct Path {
+        window: Window,
+        start: Instant,
+        now: Duration,
+        takes: u64,
+        sent: u64,
+        taken: u64,
+        acknowledged: u64,
+        /// Offsets by the millisecond in which they arrive.
+        there: std::collections::VecDeque<u64>,
+        back: std::collections::VecDeque<u64>,
+    }
+
+    impl Path {
+        fn new(taken: Option<u64>, trip: u32, takes: u64) -> Self {
+            let way = vec![0; trip as usize / 2 + 1];
+            Path {
+                window: Window::new(taken),
+                start: Instant::now(),
+                now: Duration::ZERO,
+                takes,
+                sent: 0,
+                taken: 0,
+                acknowledged: 0,
+                there: way.clone().into(),
+                back: way.into(),
             }
-            let there = on_the_way
-                .iter()
-                .filter(|(at, _)| *at <= now)
-                .map(|(_, to)| *to)
-                .max();
-            on_the_way.retain(|(at, _)| *at > now);
-            let there = there.map_or(arrived, |to| to as f64);
-            let there = there.max(arrived);
-            arrived = there.min(arrived + octets_in_a_second * step.as_secs_f64());
-            if there > arrived {
-                // What has arrived and is not taken yet is looked at again.
-                on_the_way.push((now, there as u64));
-            }
-            if arrived as u64 >= acknowledged + ACKNOWLEDGE_EVERY {
-                acknowledged = arrived as u64;
-                back.push((now + trip / 2, acknowledged));
-            }
-            for (_, offset) in back.iter().filter(|(at, _)| *at <= now) {
-                window.acknowledge(*offset, start + now);
-            }
-            back.retain(|(at, _)| *at > now);
-            if now < whole / 2 {
-                at_half = acknowledged;
-            }
-            now += step;
         }
-        assert!(sent - acknowledged <= MOST + 64 * 1024 + ACKNOWLEDGE_EVERY);
-        (acknowledged - at_half) as f64 / (whole / 2).as_secs_f64()
+
+        /// Runs for some milliseconds; the most that ever waited for the receiver.
+        fn run(&mut self, milliseconds: u32) -> u64 {
+            let mut most = 0;
+            for _ in 0..milliseconds {
+                self.now += Duration::from_millis(1);
+                let now = self.start + self.now;
+                while self.window.is_open(self.sent) {
+                    self.sent += 64 * 1024;
+                    self.window.sent(self.sent, || now);
+                }
+                self.there.push_back(self.sent);
+                let arrived = self.there.pop_front().unwrap();
+                most = most.max(arrived - self.taken.min(arrived));
+                self.taken = arrived.min(self.taken + self.takes);
+                if self.taken >= self.acknowledged + ACKNOWLEDGE_EVERY {
+                    self.acknowledged = self.taken;
+                }
+                self.back.push_back(self.acknowledged);
+                let heard = self.back.pop_front().unwrap();
+                self.window.acknowledge(heard, now);
+            }
+            most
+        }
     }
 
     #[test]
     fn a_long_way_is_filled() {
-        assert!(rate(Duration::from_millis(100), 200e6) > 100e6);
+        // 100 ms, and a receiver that could take 1.6 Gb/s.
+        let mut path = Path::new(Some(MOST), 100, 200_000);
+        path.run(5_000);
+        let before = path.taken;
+        path.run(5_000);
+        let in_a_second = (path.taken - before) / 5;
+        assert!(in_a_second > 125_000_000, "{in_a_second}");
     }
 
     #[test]
     fn a_slow_receiver_is_not_buried() {
-        let mut window = Window::default();
-        let start = Instant::now();
-        let mut sent = 0;
-        // It takes 2 MB in a second, over a way of 100 ms.
-        for second in 0..100_u32 {
-            while window.is_open(sent) {
-                sent += 64 * 1024;
-                window.sent(sent, || start + Duration::from_millis(250) * second);
-            }
-            let now = start + Duration::from_millis(250) * (second + 1);
-            window.acknowledge(u64::from(second + 1) * ACKNOWLEDGE_EVERY, now);
+        for trip in [2, 20, 100] {
+            let mut path = Path::new(Some(MOST), trip, 2_000);
+            let waited = path.run(20_000);
+            assert!(
+                waited <= 3 * LEAST + 64 * 1024,
+                "{trip} ms: {waited} octets waited"
+            );
         }
-        assert!(window.limit <= 4 * LEAST, "{}", window.limit);
+    }
+
+    #[test]
+    fn who_says_nothing_gets_the_protocols_limit() {
+        let mut path = Path::new(None, 100, 200_000);
+        path.run(5_000);
+        assert_eq!(path.window.limit, LEAST);
+        assert_eq!(Window::new(Some(u64::MAX)).most, MOST);
+        assert_eq!(Window::new(Some(0)).most, LEAST);
     }
 }
