@@ -2,9 +2,10 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use xtask::wait;
 
 use crate::Scenario;
-use crate::stage::{Stage, workspace};
+use crate::stage::{LIMIT, Stage, workspace};
 
 pub const SCENARIOS: &[Scenario] = &[
     (
@@ -23,10 +24,13 @@ pub const SCENARIOS: &[Scenario] = &[
 
 fn crds_are_served_and_explained(stage: &Stage) -> Result<()> {
     stage.crds()?;
-    let resources = stage.kubectl(&["api-resources", "--api-group=skupper.io", "--no-headers"])?;
-    ensure!(resources.lines().count() == 12, "{resources}");
-    let text = stage.kubectl(&["explain", "site.spec.linkAccess"])?;
-    ensure!(text.contains("How other sites reach this one"), "{text}");
+    // The OpenAPI documents behind `explain` follow the definitions after a moment.
+    wait::until("an explanation of spec.linkAccess", LIMIT, || {
+        let text = stage.kubectl(&["explain", "site.spec.linkAccess"])?;
+        Ok(text
+            .contains("How other sites reach this one")
+            .then_some(()))
+    })?;
     for short in [
         "st", "ln", "lnr", "cnr", "acnr", "acnrb", "grant", "gr", "token", "to",
     ] {

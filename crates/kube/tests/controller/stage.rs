@@ -66,18 +66,20 @@ impl Stage {
         self.kubectl(&[
             "wait",
             "--for=condition=Established",
-            "--timeout=60s",
-            "crd",
-            "sites.skupper.io",
+            "--timeout=90s",
+            "-f",
+            &crds.to_string_lossy(),
         ])?;
-        self.kubectl(&[
-            "wait",
-            "--for=condition=Established",
-            "--timeout=60s",
-            "crd",
-            "certificates.skupper.io",
-        ])
-        .map(drop)
+        // Established does not yet mean listed: discovery is put together a moment later.
+        wait::until(
+            "the twelve kinds in the API server's discovery",
+            LIMIT,
+            || {
+                let listed =
+                    self.kubectl(&["api-resources", "--api-group=skupper.io", "--no-headers"])?;
+                Ok((listed.lines().count() == 12).then_some(()))
+            },
+        )
     }
 
     /// An empty namespace.
