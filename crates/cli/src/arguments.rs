@@ -113,7 +113,7 @@ pub(crate) struct Raw {
     pub(crate) arguments: Vec<std::ffi::OsString>,
 }
 
-/// How long to wait for what.
+/// How to print.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Output {
     /// Print the resource instead of a table: json or yaml
@@ -125,4 +125,28 @@ pub(crate) struct Output {
         hide_default_value = true
     )]
     pub(crate) output: String,
+}
+
+/// What `status` shows of listeners, connectors and links.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Shown {
+    /// Name of the one to show; all unless given
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// What `delete` removes of listeners, connectors and links.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Removed {
+    /// Name of the one to remove
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// How long to wait
+    #[arg(long, default_value = "60s")]
+    pub(crate) timeout: GoDuration,
+    /// Wait until it is gone
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) wait: Toggle,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use skupper_api::{Connector, ConnectorSpec};
 
-use crate::arguments::connector::{Create, Delete, Generate, Shape, Update};
+use crate::arguments::connector::{Create, Generate, Shape, Update};
 use crate::failure::Failure;
 use crate::service::{Known, Word, typed};
 use crate::site::{name_of, summary};
@@ -186,22 +186,6 @@ pub(crate) fn update(
     spec.insert(set.0.to_owned(), json!(set.1));
     spec.insert(cleared.to_owned(), Value::Null);
     Ok((name, json!({ "spec": spec })))
-}
-
-/// Which Connector `delete` removes.
-pub(crate) fn delete(command: &Delete, known: &Known<'_>) -> Result<String, Failure> {
-    let mut problems = Problems::default();
-    let name = WORD.name(&command.names, "specified", &mut problems);
-    let valid = validate::resource_name(&name);
-    if problems.is_empty()
-        && problems
-            .check("connector name is not valid", valid)
-            .is_some()
-    {
-        WORD.exists(&name, known, "", &mut problems);
-    }
-    problems.check("timeout is not valid", validate::timeout(command.timeout));
-    problems.or(name)
 }
 
 /// The table of `status`.

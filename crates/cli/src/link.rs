@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 use skupper_api::Link;
 
-use crate::arguments::link::{Delete, Status, Update};
+use crate::arguments::link::Update;
+use crate::arguments::{Removed, Shown};
 use crate::failure::Failure;
 use crate::site::{name_of, summary};
 use crate::table::{row, table};
@@ -26,7 +27,7 @@ pub(crate) struct Known {
 }
 
 /// Which link `status` shows; `None` for all.
-pub(crate) fn status(command: &Status, has_site: bool) -> Result<Option<&str>, Failure> {
+pub(crate) fn status(command: &Shown, has_site: bool) -> Result<Option<&str>, Failure> {
     let mut problems = Problems::default();
     if !has_site {
         problems.add("there is no skupper site available");
@@ -88,7 +89,7 @@ pub(crate) fn update(command: &Update, known: Known) -> Result<(String, Value), 
 }
 
 /// Which Link `delete` removes.
-pub(crate) fn delete(command: &Delete, known: Known) -> Result<String, Failure> {
+pub(crate) fn delete(command: &Removed, known: Known) -> Result<String, Failure> {
     let mut problems = Problems::default();
     let name = existing(&command.names, known, "", &mut problems);
     problems.check("timeout is not valid", validate::timeout(command.timeout));

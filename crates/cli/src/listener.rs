@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use skupper_api::{Listener, ListenerSpec};
 
-use crate::arguments::listener::{Create, Delete, Generate, Shape, Update};
+use crate::arguments::listener::{Create, Generate, Shape, Update};
 use crate::failure::Failure;
 use crate::service::{Known, Word, typed};
 use crate::site::{name_of, summary};
@@ -98,22 +98,6 @@ pub(crate) fn update(command: &Update, known: &Known<'_>) -> Result<(String, Val
         spec.insert("port".to_owned(), json!(port));
     }
     Ok((name, json!({ "spec": spec })))
-}
-
-/// Which Listener `delete` removes.
-pub(crate) fn delete(command: &Delete, known: &Known<'_>) -> Result<String, Failure> {
-    let mut problems = Problems::default();
-    let name = WORD.name(&command.names, "specified", &mut problems);
-    let valid = validate::resource_name(&name);
-    if problems.is_empty()
-        && problems
-            .check("listener name is not valid", valid)
-            .is_some()
-    {
-        WORD.exists(&name, known, "", &mut problems);
-    }
-    problems.check("timeout is not valid", validate::timeout(command.timeout));
-    problems.or(name)
 }
 
 /// The table of `status`.

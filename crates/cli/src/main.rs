@@ -16,6 +16,7 @@ use arguments::{Command, CommandLine, Global};
 use failure::{FAILED, Failure, Outcome};
 use role::Role;
 
+mod act;
 mod arguments;
 mod check;
 mod cluster;

@@ -1,6 +1,8 @@
 //! What listeners and connectors have in common on the command line: a name and a port, names of what exists, and the texts
 //! that say so with the one word or the other.
 
+use crate::arguments::{Removed, Shown};
+use crate::failure::Failure;
 use crate::validate::{self, Problems};
 
 /// `listener` or `connector`.
@@ -128,6 +130,49 @@ impl Word {
                 _ => format!("{word} {name} must exist in namespace {namespace} to be {purpose}"),
             });
         }
+    }
+
+    /// Which one `status` shows; `None` for all.
+    pub(crate) fn shown<'a>(
+        self,
+        command: &'a Shown,
+        known: &Known<'_>,
+    ) -> Result<Option<&'a str>, Failure> {
+        let Self(word) = self;
+        let mut problems = Problems::default();
+        if command.names.len() > 1 {
+            problems.add("only one argument is allowed for this command");
+        }
+        let name = command.names.first();
+        if name.is_some_and(String::is_empty) {
+            problems.add(format!("{word} name must not be empty"));
+        }
+        self.exists(name.map_or("", String::as_str), known, "", &mut problems);
+        let output = command.output.output.as_str();
+        if !output.is_empty() {
+            problems.check(
+                "output type is not valid",
+                validate::option(output, &validate::OUTPUTS),
+            );
+        }
+        problems.or(typed(name))
+    }
+
+    /// Which one `delete` removes.
+    pub(crate) fn delete(self, command: &Removed, known: &Known<'_>) -> Result<String, Failure> {
+        let Self(word) = self;
+        let mut problems = Problems::default();
+        let name = self.name(&command.names, "specified", &mut problems);
+        let valid = validate::resource_name(&name);
+        if problems.is_empty()
+            && problems
+                .check(&format!("{word} name is not valid"), valid)
+                .is_some()
+        {
+            self.exists(&name, known, "", &mut problems);
+        }
+        problems.check("timeout is not valid", validate::timeout(command.timeout));
+        problems.or(name)
     }
 }
 

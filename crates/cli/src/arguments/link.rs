@@ -2,18 +2,18 @@
 
 use clap::{Args, Subcommand};
 
-use super::{GoDuration, Output, Toggle};
+use super::{GoDuration, Removed, Shown, Toggle};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Prints what another site needs to link to this one: apply it there
     Generate(Generate),
     /// Shows the links that this site makes
-    Status(Status),
+    Status(Shown),
     /// Changes what is given, and leaves the rest as it is
     Update(Update),
     /// Removes a link; its Secret stays
-    Delete(Delete),
+    Delete(Removed),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -47,15 +47,6 @@ pub(crate) struct Generate {
 }
 
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Status {
-    /// Name of a link; all unless given
-    #[arg(value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-#[derive(Args, Clone, Debug)]
 pub(crate) struct Update {
     /// Name of the link
     #[arg(value_name = "NAME")]
@@ -72,17 +63,4 @@ pub(crate) struct Update {
     /// What to wait for: ready, configured or none
     #[arg(long, default_value = "ready")]
     pub(crate) wait: String,
-}
-
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Delete {
-    /// Name of the link
-    #[arg(value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-    /// How long to wait
-    #[arg(long, default_value = "60s")]
-    pub(crate) timeout: GoDuration,
-    /// Wait until it is gone
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
-    pub(crate) wait: Toggle,
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{GoDuration, Output, Toggle};
+use super::{GoDuration, Removed, Shown};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -11,9 +11,9 @@ pub(crate) enum Command {
     /// Changes what is given, and leaves the rest as it is
     Update(Update),
     /// Shows listeners
-    Status(Status),
+    Status(Shown),
     /// Removes a listener
-    Delete(Delete),
+    Delete(Removed),
     /// Prints the resource that create would make
     Generate(Generate),
 }
@@ -66,28 +66,6 @@ pub(crate) struct Update {
     /// What to wait for: ready, configured or none
     #[arg(long, default_value = "configured")]
     pub(crate) wait: String,
-}
-
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Status {
-    /// Name of a listener; all unless given
-    #[arg(value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Delete {
-    /// Name of the listener
-    #[arg(value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-    /// How long to wait
-    #[arg(long, default_value = "60s")]
-    pub(crate) timeout: GoDuration,
-    /// Wait until it is gone
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
-    pub(crate) wait: Toggle,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -1,18 +1,17 @@
 //! `skupper connector`: what is done at the API server.
 
-use k8s_openapi::api::core::v1::Secret;
 use skupper_api::Connector;
 
-use super::workload;
-use crate::arguments::Global;
-use crate::arguments::connector::{Command, Status};
+use super::{WORD, workload};
+use crate::act::{self, Patience};
+use crate::arguments::connector::Command;
+use crate::arguments::{Global, Shown};
 use crate::cluster::Cluster;
 use crate::document::{Format, encode};
 use crate::failure::{Failure, Outcome};
 use crate::output::print;
 use crate::service::{Known, typed};
-use crate::validate::{self, Problems};
-use crate::wait::{self, Until};
+use crate::wait::Until;
 
 pub(crate) async fn run(command: Command, global: &Global) -> Outcome {
     if let Command::Generate(command) = &command {
@@ -29,151 +28,58 @@ pub(crate) async fn run(command: Command, global: &Global) -> Outcome {
     let cluster = Cluster::connect(global).await?;
     match command {
         Command::Create(command) => {
-            let name = command.arguments.first();
             let credentials = command.shape.tls_credentials.as_ref();
-            let (exists, secret_exists) = look(&cluster, name, credentials).await?;
-            let namespace = &cluster.namespace;
+            let known = known(&cluster, command.arguments.first(), credentials).await?;
             let labels = workload::labels(&cluster, command.shape.workload.as_deref()).await;
-            let known = Known {
-                namespace,
-                exists,
-                secret_exists,
-            };
             let connector = super::create(&command, &known, &labels)?;
-            let name = crate::site::name_of(&connector);
-            cluster.create(&connector).await?;
-            let until = Until::of(&command.wait);
-            wait::until::<Connector>(
-                &cluster,
-                name,
-                until,
-                command.timeout,
-                "Waiting for create to complete...",
-            )
-            .await?;
-            match until {
-                Until::None => Ok(()),
-                _ => print(&format!("Connector \"{name}\" is {}.\n", until.word())),
-            }
+            let patience = Patience {
+                until: &command.wait,
+                timeout: command.timeout,
+                meanwhile: "Waiting for create to complete...",
+            };
+            act::create(&cluster, &connector, patience).await
         }
         Command::Update(command) => {
             let credentials = command.shape.tls_credentials.as_ref();
-            let (exists, secret_exists) =
-                look(&cluster, command.names.first(), credentials).await?;
-            let namespace = &cluster.namespace;
+            let known = known(&cluster, command.names.first(), credentials).await?;
             let labels = workload::labels(&cluster, command.shape.workload.as_deref()).await;
-            let known = Known {
-                namespace,
-                exists,
-                secret_exists,
-            };
             let (name, changes) = super::update(&command, &known, &labels)?;
-            cluster.patch::<Connector>(&name, &changes).await?;
-            let until = Until::of(&command.wait);
-            wait::until::<Connector>(
-                &cluster,
-                &name,
-                until,
-                command.timeout,
-                "Waiting for update to complete...",
-            )
-            .await?;
-            match until {
-                Until::None => Ok(()),
-                _ => print(&format!("Connector \"{name}\" is {}.\n", until.word())),
-            }
+            let patience = Patience {
+                until: &command.wait,
+                timeout: command.timeout,
+                meanwhile: "Waiting for update to complete...",
+            };
+            // As upstream words it, unlike the other kinds.
+            let done = format!("{}.", Until::of(&command.wait).word());
+            act::update::<Connector>(&cluster, &name, &changes, patience, &done).await
         }
         Command::Status(command) => status(&cluster, &command).await,
         Command::Delete(command) => {
-            let (exists, secret_exists) = look(&cluster, command.names.first(), None).await?;
-            let namespace = &cluster.namespace;
-            let name = super::delete(
-                &command,
-                &Known {
-                    namespace,
-                    exists,
-                    secret_exists,
-                },
-            )?;
-            cluster.delete::<Connector>(&name).await?;
-            if !command.wait.0 {
-                return Ok(());
-            }
-            match wait::gone::<Connector>(&cluster, &name, command.timeout).await? {
-                true => print(&format!("Connector \"{name}\" deleted\n")),
-                false => Err(Failure::failed(format!(
-                    "Connector \"{name}\" not deleted yet, check the status for more information"
-                ))),
-            }
+            let known = known(&cluster, command.names.first(), None).await?;
+            let name = WORD.delete(&command, &known)?;
+            act::delete::<Connector>(&cluster, &name, &command, "deleted").await
         }
         Command::Generate(_) => Ok(()),
     }
 }
 
-/// Whether Connector and Secret of these names exist.
-async fn look(
-    cluster: &Cluster,
+async fn known<'a>(
+    cluster: &'a Cluster,
     name: Option<&String>,
     secret: Option<&String>,
-) -> Result<(bool, bool), Failure> {
-    let exists = match typed(name) {
-        Some(name) if validate::resource_name(name).is_ok() => {
-            cluster.get::<Connector>(name).await?.is_some()
-        }
-        _ => false,
-    };
-    let secret_exists = match typed(secret) {
-        Some(name) => cluster.get::<Secret>(name).await?.is_some(),
-        None => true,
-    };
-    Ok((exists, secret_exists))
+) -> Result<Known<'a>, Failure> {
+    Ok(Known {
+        namespace: &cluster.namespace,
+        exists: act::exists::<Connector>(cluster, name).await?,
+        secret_exists: act::secret_exists(cluster, secret).await?,
+    })
 }
 
-async fn status(cluster: &Cluster, command: &Status) -> Outcome {
-    let mut problems = Problems::default();
-    let output = command.output.output.as_str();
-    if command.names.len() > 1 {
-        problems.add("only one argument is allowed for this command");
-    }
-    let name = command.names.first();
-    let found = match typed(name) {
-        Some(name) => {
-            let found = cluster.get::<Connector>(name).await?;
-            if found.is_none() {
-                let namespace = &cluster.namespace;
-                problems.add(format!(
-                    "connector {name} does not exist in namespace {namespace}"
-                ));
-            }
-            found
-        }
-        None => None,
-    };
-    if name.is_some_and(String::is_empty) {
-        problems.add("connector name must not be empty");
-    }
-    if !output.is_empty() {
-        problems.check(
-            "output type is not valid",
-            validate::option(output, &validate::OUTPUTS),
-        );
-    }
-    problems.or(())?;
-    let format = Format::asked(output);
-    if let Some(connector) = &found {
-        return match format {
-            Some(format) => print(&format!("{}\n", encode(connector, format)?)),
-            None => print(&super::details(connector)),
-        };
-    }
-    let all = cluster.list::<Connector>().await?;
-    match format {
-        Some(format) if !all.is_empty() => {
-            for connector in &all {
-                print(&format!("{}\n", encode(connector, format)?))?;
-            }
-            Ok(())
-        }
-        _ => print(&super::list(&all)),
+async fn status(cluster: &Cluster, command: &Shown) -> Outcome {
+    let known = known(cluster, command.names.first(), None).await?;
+    let format = Format::asked(&command.output.output);
+    match WORD.shown(command, &known)? {
+        Some(name) => act::show::<Connector>(cluster, name, format, super::details).await,
+        None => act::show_all::<Connector>(cluster, format, super::list).await,
     }
 }

@@ -8,15 +8,14 @@ use super::Known;
 use super::generate::{Request, request};
 use super::issue::{Source, not_issued, source};
 use super::trust::{self, Server};
-use crate::arguments::Global;
-use crate::arguments::link::{Command, Delete, Generate, Status, Update};
+use crate::act::{self, Patience};
+use crate::arguments::link::{Command, Generate, Update};
+use crate::arguments::{Global, Removed, Shown};
 use crate::cluster::Cluster;
-use crate::document::{Format, encode};
+use crate::document::Format;
 use crate::failure::{Failure, Outcome};
 use crate::output::print;
-use crate::service::typed;
-use crate::validate;
-use crate::wait::{self, Until};
+use crate::wait;
 
 pub(crate) async fn run(command: Command, global: &Global) -> Outcome {
     let cluster = Cluster::connect(global).await?;
@@ -92,66 +91,30 @@ async fn issued(cluster: &Cluster, name: &str, command: &Generate) -> Result<Sec
     .next(not_issued(name, certificate.as_ref())))
 }
 
-async fn status(cluster: &Cluster, command: &Status) -> Outcome {
+async fn status(cluster: &Cluster, command: &Shown) -> Outcome {
     let has_site = !cluster.list::<Site>().await?.is_empty();
-    let name = super::status(command, has_site)?;
     let format = Format::asked(&command.output.output);
-    if let Some(name) = name {
-        let Some(link) = cluster.get::<Link>(name).await? else {
-            return Err(
-                Failure::failed(format!("links.skupper.io \"{name}\" not found"))
-                    .next("skupper link status lists the links that this site makes"),
-            );
-        };
-        return match format {
-            Some(format) => print(&format!("{}\n", encode(&link, format)?)),
-            None => print(&super::details(&link)),
-        };
-    }
-    let links = cluster.list::<Link>().await?;
-    match format {
-        Some(format) if !links.is_empty() => {
-            for link in &links {
-                print(&format!("{}\n", encode(link, format)?))?;
-            }
-            Ok(())
-        }
-        _ => print(&super::list(&links)),
+    match super::status(command, has_site)? {
+        Some(name) => act::show::<Link>(cluster, name, format, super::details).await,
+        None => act::show_all::<Link>(cluster, format, super::list).await,
     }
 }
 
 async fn update(cluster: &Cluster, command: &Update) -> Outcome {
     let known = known(cluster, &command.names, command.tls_credentials.as_ref()).await?;
     let (name, changes) = super::update(command, known)?;
-    cluster.patch::<Link>(&name, &changes).await?;
-    let until = Until::of(&command.wait);
-    wait::until::<Link>(
-        cluster,
-        &name,
-        until,
-        command.timeout,
-        "Waiting for update to complete...",
-    )
-    .await?;
-    match until {
-        Until::None => Ok(()),
-        _ => print(&format!("Link \"{name}\" is updated\n")),
-    }
+    let patience = Patience {
+        until: &command.wait,
+        timeout: command.timeout,
+        meanwhile: "Waiting for update to complete...",
+    };
+    act::update::<Link>(cluster, &name, &changes, patience, "updated").await
 }
 
-async fn delete(cluster: &Cluster, command: &Delete) -> Outcome {
+async fn delete(cluster: &Cluster, command: &Removed) -> Outcome {
     let known = known(cluster, &command.names, None).await?;
     let name = super::delete(command, known)?;
-    cluster.delete::<Link>(&name).await?;
-    if !command.wait.0 {
-        return Ok(());
-    }
-    match wait::gone::<Link>(cluster, &name, command.timeout).await? {
-        true => print(&format!("Link \"{name}\" is deleted\n")),
-        false => Err(Failure::failed(format!(
-            "Link \"{name}\" not deleted yet, check the status for more information"
-        ))),
-    }
+    act::delete::<Link>(cluster, &name, command, "is deleted").await
 }
 
 async fn known(
@@ -159,16 +122,10 @@ async fn known(
     names: &[String],
     secret: Option<&String>,
 ) -> Result<Known, Failure> {
-    let link = match typed(names.first()) {
-        Some(name) if validate::resource_name(name).is_ok() => {
-            cluster.get::<Link>(name).await?.is_some()
-        }
-        _ => false,
-    };
-    let secret = match typed(secret) {
-        Some(name) => cluster.get::<Secret>(name).await?.is_some(),
-        None => true,
-    };
     let site = !cluster.list::<Site>().await?.is_empty();
-    Ok(Known { site, link, secret })
+    Ok(Known {
+        site,
+        link: act::exists::<Link>(cluster, names.first()).await?,
+        secret: act::secret_exists(cluster, secret).await?,
+    })
 }

@@ -1,17 +1,16 @@
 //! `skupper listener`: what is done at the API server.
 
-use k8s_openapi::api::core::v1::Secret;
 use skupper_api::Listener;
 
-use crate::arguments::Global;
-use crate::arguments::listener::{Command, Status};
+use super::WORD;
+use crate::act::{self, Patience};
+use crate::arguments::listener::Command;
+use crate::arguments::{Global, Shown};
 use crate::cluster::Cluster;
 use crate::document::{Format, encode};
 use crate::failure::{Failure, Outcome};
 use crate::output::print;
-use crate::service::{Known, typed};
-use crate::validate::{self, Problems};
-use crate::wait::{self, Until};
+use crate::service::Known;
 
 pub(crate) async fn run(command: Command, global: &Global) -> Outcome {
     if let Command::Generate(command) = &command {
@@ -23,153 +22,54 @@ pub(crate) async fn run(command: Command, global: &Global) -> Outcome {
     let cluster = Cluster::connect(global).await?;
     match command {
         Command::Create(command) => {
-            let name = command.arguments.first();
             let credentials = command.shape.tls_credentials.as_ref();
-            let (exists, secret_exists) = look(&cluster, name, credentials).await?;
-            let namespace = &cluster.namespace;
-            let listener = super::create(
-                &command,
-                &Known {
-                    namespace,
-                    exists,
-                    secret_exists,
-                },
-            )?;
-            let name = crate::site::name_of(&listener);
-            cluster.create(&listener).await?;
-            let until = Until::of(&command.wait);
-            wait::until::<Listener>(
-                &cluster,
-                name,
-                until,
-                command.timeout,
-                "Waiting for create to complete...",
-            )
-            .await?;
-            match until {
-                Until::None => Ok(()),
-                _ => print(&format!("Listener \"{name}\" is {}.\n", until.word())),
-            }
+            let known = known(&cluster, command.arguments.first(), credentials).await?;
+            let listener = super::create(&command, &known)?;
+            let patience = Patience {
+                until: &command.wait,
+                timeout: command.timeout,
+                meanwhile: "Waiting for create to complete...",
+            };
+            act::create(&cluster, &listener, patience).await
         }
         Command::Update(command) => {
             let credentials = command.shape.tls_credentials.as_ref();
-            let (exists, secret_exists) =
-                look(&cluster, command.names.first(), credentials).await?;
-            let namespace = &cluster.namespace;
-            let (name, changes) = super::update(
-                &command,
-                &Known {
-                    namespace,
-                    exists,
-                    secret_exists,
-                },
-            )?;
-            cluster.patch::<Listener>(&name, &changes).await?;
-            let until = Until::of(&command.wait);
-            wait::until::<Listener>(
-                &cluster,
-                &name,
-                until,
-                command.timeout,
-                "Waiting for update to complete...",
-            )
-            .await?;
-            match until {
-                Until::None => Ok(()),
-                _ => print(&format!("Listener \"{name}\" is updated\n")),
-            }
+            let known = known(&cluster, command.names.first(), credentials).await?;
+            let (name, changes) = super::update(&command, &known)?;
+            let patience = Patience {
+                until: &command.wait,
+                timeout: command.timeout,
+                meanwhile: "Waiting for update to complete...",
+            };
+            act::update::<Listener>(&cluster, &name, &changes, patience, "updated").await
         }
         Command::Status(command) => status(&cluster, &command).await,
         Command::Delete(command) => {
-            let (exists, secret_exists) = look(&cluster, command.names.first(), None).await?;
-            let namespace = &cluster.namespace;
-            let name = super::delete(
-                &command,
-                &Known {
-                    namespace,
-                    exists,
-                    secret_exists,
-                },
-            )?;
-            cluster.delete::<Listener>(&name).await?;
-            if !command.wait.0 {
-                return Ok(());
-            }
-            match wait::gone::<Listener>(&cluster, &name, command.timeout).await? {
-                true => print(&format!("Listener \"{name}\" deleted\n")),
-                false => Err(Failure::failed(format!(
-                    "Listener \"{name}\" not deleted yet, check the status for more information"
-                ))),
-            }
+            let known = known(&cluster, command.names.first(), None).await?;
+            let name = WORD.delete(&command, &known)?;
+            act::delete::<Listener>(&cluster, &name, &command, "deleted").await
         }
         Command::Generate(_) => Ok(()),
     }
 }
 
-/// Whether Listener and Secret of these names exist.
-async fn look(
-    cluster: &Cluster,
+async fn known<'a>(
+    cluster: &'a Cluster,
     name: Option<&String>,
     secret: Option<&String>,
-) -> Result<(bool, bool), Failure> {
-    let exists = match typed(name) {
-        Some(name) if validate::resource_name(name).is_ok() => {
-            cluster.get::<Listener>(name).await?.is_some()
-        }
-        _ => false,
-    };
-    let secret_exists = match typed(secret) {
-        Some(name) => cluster.get::<Secret>(name).await?.is_some(),
-        None => true,
-    };
-    Ok((exists, secret_exists))
+) -> Result<Known<'a>, Failure> {
+    Ok(Known {
+        namespace: &cluster.namespace,
+        exists: act::exists::<Listener>(cluster, name).await?,
+        secret_exists: act::secret_exists(cluster, secret).await?,
+    })
 }
 
-async fn status(cluster: &Cluster, command: &Status) -> Outcome {
-    let mut problems = Problems::default();
-    let output = command.output.output.as_str();
-    if command.names.len() > 1 {
-        problems.add("only one argument is allowed for this command");
-    }
-    let name = command.names.first();
-    let found = match typed(name) {
-        Some(name) => {
-            let found = cluster.get::<Listener>(name).await?;
-            if found.is_none() {
-                let namespace = &cluster.namespace;
-                problems.add(format!(
-                    "listener {name} does not exist in namespace {namespace}"
-                ));
-            }
-            found
-        }
-        None => None,
-    };
-    if name.is_some_and(String::is_empty) {
-        problems.add("listener name must not be empty");
-    }
-    if !output.is_empty() {
-        problems.check(
-            "output type is not valid",
-            validate::option(output, &validate::OUTPUTS),
-        );
-    }
-    problems.or(())?;
-    let format = Format::asked(output);
-    if let Some(listener) = &found {
-        return match format {
-            Some(format) => print(&format!("{}\n", encode(listener, format)?)),
-            None => print(&super::details(listener)),
-        };
-    }
-    let all = cluster.list::<Listener>().await?;
-    match format {
-        Some(format) if !all.is_empty() => {
-            for listener in &all {
-                print(&format!("{}\n", encode(listener, format)?))?;
-            }
-            Ok(())
-        }
-        _ => print(&super::list(&all)),
+async fn status(cluster: &Cluster, command: &Shown) -> Outcome {
+    let known = known(cluster, command.names.first(), None).await?;
+    let format = Format::asked(&command.output.output);
+    match WORD.shown(command, &known)? {
+        Some(name) => act::show::<Listener>(cluster, name, format, super::details).await,
+        None => act::show_all::<Listener>(cluster, format, super::list).await,
     }
 }

@@ -5,14 +5,14 @@ use skupper_api::{
     Listener, RouterAccess, SecuredAccess, Site,
 };
 
+use crate::act::{self, Patience};
 use crate::arguments::Global;
 use crate::arguments::site::{Command, Create, Delete, Generate, Status, Update};
 use crate::cluster::{Cluster, Object};
 use crate::document::{Format, encode};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::output::print;
 use crate::validate::{self, Problems};
-use crate::wait::{self, Until};
 
 pub(crate) async fn run(command: Command, global: &Global) -> Outcome {
     if let Command::Generate(command) = &command {
@@ -31,21 +31,12 @@ pub(crate) async fn run(command: Command, global: &Global) -> Outcome {
 async fn create(cluster: &Cluster, command: &Create) -> Outcome {
     let existing = cluster.list::<Site>().await?;
     let site = super::create(command, existing.len())?;
-    let name = super::name_of(&site).to_owned();
-    cluster.create(&site).await?;
-    let until = Until::of(&command.wait);
-    wait::until::<Site>(
-        cluster,
-        &name,
-        until,
-        command.timeout,
-        "Waiting for status...",
-    )
-    .await?;
-    match until {
-        Until::None => Ok(()),
-        _ => print(&format!("Site \"{name}\" is {}.\n", until.word())),
-    }
+    let patience = Patience {
+        until: &command.wait,
+        timeout: command.timeout,
+        meanwhile: "Waiting for status...",
+    };
+    act::create(cluster, &site, patience).await
 }
 
 fn generate(command: &Generate, global: &Global) -> Outcome {
@@ -60,20 +51,12 @@ fn generate(command: &Generate, global: &Global) -> Outcome {
 async fn update(cluster: &Cluster, command: &Update) -> Outcome {
     let sites = cluster.list::<Site>().await?;
     let (name, changes) = super::update(command, &sites)?;
-    cluster.patch::<Site>(&name, &changes).await?;
-    let until = Until::of(&command.wait);
-    wait::until::<Site>(
-        cluster,
-        &name,
-        until,
-        command.timeout,
-        "Waiting for update to complete...",
-    )
-    .await?;
-    match until {
-        Until::None => Ok(()),
-        _ => print(&format!("Site \"{name}\" is updated\n")),
-    }
+    let patience = Patience {
+        until: &command.wait,
+        timeout: command.timeout,
+        meanwhile: "Waiting for update to complete...",
+    };
+    act::update::<Site>(cluster, &name, &changes, patience, "updated").await
 }
 
 async fn status(cluster: &Cluster, command: &Status) -> Outcome {
@@ -89,16 +72,7 @@ async fn status(cluster: &Cluster, command: &Status) -> Outcome {
         );
     }
     problems.or(())?;
-    let sites = cluster.list::<Site>().await?;
-    match Format::asked(output) {
-        Some(format) if !sites.is_empty() => {
-            for site in &sites {
-                print(&format!("{}\n", encode(site, format)?))?;
-            }
-            Ok(())
-        }
-        _ => print(&super::status(&sites)),
-    }
+    act::show_all::<Site>(cluster, Format::asked(output), super::status).await
 }
 
 async fn delete(cluster: &Cluster, command: &Delete) -> Outcome {
@@ -116,17 +90,9 @@ async fn delete(cluster: &Cluster, command: &Delete) -> Outcome {
         delete_all::<AttachedConnector>(cluster).await?;
         delete_all::<AttachedConnectorBinding>(cluster).await?;
     }
-    if !command.wait.0 {
-        return Ok(());
-    }
-    match wait::gone::<Site>(cluster, &name, command.timeout).await? {
-        true => print(&format!("Site \"{name}\" is deleted\n")),
-        false => Err(Failure::failed(format!(
-            "Site \"{name}\" not deleted yet, check the status for more information"
-        ))
-        .next(format!(
-            "kubectl get site {name} -o yaml shows which finalizers hold it"
-        ))),
+    match command.wait.0 {
+        true => act::gone::<Site>(cluster, &name, command.timeout, "is deleted").await,
+        false => Ok(()),
     }
 }
 
