@@ -1,66 +1,26 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use bytes::{Buf, BytesMut};
-use skupper_amqp::{
-    Message,
-    connection::{Config, Mechanism},
-};
-use skupper_management::protocol::Request;
+use skupper_amqp::connection::{Config, Mechanism};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
 use crate::{
-    ClientError, Endpoint, Incoming, State,
+    ClientError, Endpoint, State,
+    command::{Command, Subscriber},
     endpoint::Stream,
     messenger::{Messenger, Step},
 };
 
 /// Waiting times between attempts: from the first to the last, doubled each time.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-
-/// What the handles ask of the task.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Ask {
-        to: String,
-        request: Box<Request>,
-        reply: oneshot::Sender<Result<Message, ClientError>>,
-    },
-    Send {
-        message: Box<Message>,
-        done: oneshot::Sender<Result<(), ClientError>>,
-    },
-    Subscribe {
-        id: u64,
-        address: String,
-        sender: mpsc::UnboundedSender<Incoming>,
-    },
-    Consumed(u64),
-    Unsubscribe(u64),
-}
-
-/// A subscription as the task keeps it over all connections.
-#[derive(Debug)]
-pub(crate) struct Subscriber {
-    pub(crate) address: String,
-    pub(crate) sender: mpsc::UnboundedSender<Incoming>,
-    /// Messages given and not taken: so much less may come.
-    pub(crate) unconsumed: u32,
-}
-
-/// Numbers that are unique in the program.
-pub(crate) fn next_id() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
 
 /// The task behind a client: one connection after the other.
 pub(crate) struct Driver {

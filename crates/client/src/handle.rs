@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     ClientError, Endpoint, Subscription,
-    driver::{Command, Driver},
+    command::{Command, next_id},
+    driver::Driver,
 };
 
 /// Rows asked for at a time, as upstream's tools do.
@@ -152,7 +153,7 @@ impl Client {
     #[must_use]
     pub fn subscribe(&self, address: &str) -> Subscription {
         let (sender, incoming) = mpsc::unbounded_channel();
-        let id = crate::driver::next_id();
+        let id = next_id();
         let command = Command::Subscribe {
             id,
             address: address.to_owned(),

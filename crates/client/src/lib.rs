@@ -17,6 +17,7 @@
 //! # Ok(()) }
 //! ```
 
+mod command;
 mod driver;
 mod endpoint;
 mod error;
@@ -24,7 +25,8 @@ mod handle;
 mod messenger;
 mod subscription;
 
+pub use command::Incoming;
 pub use endpoint::{Endpoint, Tls};
 pub use error::ClientError;
 pub use handle::{Client, State};
-pub use subscription::{Incoming, Subscription};
+pub use subscription::Subscription;

@@ -16,8 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     ClientError, Endpoint, Incoming,
-    driver::{Subscriber, next_id},
-    subscription::WINDOW,
+    command::{Subscriber, WINDOW, next_id},
 };
 
 /// Largest message that is taken; the largest answers are tables of some thousand entities.

@@ -1,19 +1,6 @@
-use skupper_amqp::Message;
 use tokio::sync::mpsc;
 
-use crate::driver::Command;
-
-/// Deliveries that wait for the subscriber, at most.
-pub(crate) const WINDOW: u32 = 250;
-
-/// What comes from a subscribed address.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Incoming {
-    /// The router has attached the subscription; also after each loss of the connection. Messages may have been missed between.
-    Attached,
-    /// A message.
-    Message(Box<Message>),
-}
+use crate::command::{Command, Incoming};
 
 /// Receives from an address until it is dropped. A subscriber that does not read holds the router back, not the memory.
 #[derive(Debug)]

@@ -1,6 +1,9 @@
 //! Growable sets of routers.
 
-use crate::table::RouterIndex;
+/// A router by number, in the sets of one [`Table`](crate::Table). Numbers are given out anew when routers come and go: keep ids, not
+/// indices, beyond the table they came from.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouterIndex(pub(crate) u32);
 
 /// A set of routers by index: one bit for each, no upper limit.
 #[derive(Clone, Default, Eq)]

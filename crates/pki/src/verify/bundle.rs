@@ -5,9 +5,9 @@ use std::fmt;
 use jiff::Timestamp;
 use rustls_pki_types::TrustAnchor;
 
-use super::path::{self, Chain};
 use crate::certificate::Certificate;
-use crate::judge::{Anchor, Element, Finding, Role};
+use crate::judge::{Anchor, Fault, Finding, Role};
+use crate::judge::{ca_faults, dates, extended_usage_fault};
 
 /// A `ca.crt` that cannot be loaded, with every finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,30 +82,6 @@ impl TrustBundle {
         self.certificates().map(Anchor::of).collect()
     }
 
-    /// Everything about `chain` that makes a holder of this bundle refuse it for `role` at `now`, from its issuer upwards:
-    /// empty when the path is accepted. Dates, usages and names of the first certificate itself are judged elsewhere.
-    pub(crate) fn explain(&self, chain: &Chain<'_>, role: Role, now: Timestamp) -> Vec<Finding> {
-        path::explain(self, chain, role, now)
-    }
-
-    /// Whether certificates that `issuer` signs for `role` would be accepted at `now`; `parents` are sent along with them.
-    /// Empty when they would, otherwise why not. This is what decides whether a site's `ca.crt` trusts the CA from which
-    /// its link credentials come.
-    pub fn judge_issuer(
-        &self,
-        issuer: &Certificate,
-        parents: &[Certificate],
-        role: Role,
-        now: Timestamp,
-    ) -> Vec<Finding> {
-        let chain = Chain {
-            leaf: issuer,
-            intermediates: parents,
-            element: Element::TlsCrt,
-        };
-        path::explain_issuer(self, &chain, role, now)
-    }
-
     /// The anchors that count for a role at a time, in the form in which webpki takes them.
     pub(super) fn usable(&self, role: Role, now: Timestamp) -> Vec<TrustAnchor<'static>> {
         self.usable_certificates(role, now)
@@ -141,13 +117,21 @@ impl TrustBundle {
         self.trusted
             .iter()
             .filter_map(move |(certificate, anchor)| {
-                let usable = path::anchor_faults(certificate, role, now).is_empty();
+                let usable = anchor_faults(certificate, role, now).is_empty();
                 anchor
                     .as_ref()
                     .filter(|_| usable)
                     .map(|anchor| (certificate, anchor))
             })
     }
+}
+
+/// What disqualifies a trusted certificate as the end of a path for a role.
+pub(super) fn anchor_faults(anchor: &Certificate, role: Role, now: Timestamp) -> Vec<Fault> {
+    let mut faults = ca_faults(anchor);
+    faults.extend(dates(anchor, now));
+    faults.extend(extended_usage_fault(anchor, role));
+    faults
 }
 
 impl fmt::Debug for TrustBundle {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::time::Duration;
 
-use super::bundle::TrustBundle;
+use super::bundle::{TrustBundle, anchor_faults};
 use crate::certificate::{Certificate, SignatureProblem};
 use crate::judge::{Anchor, Element, Fault, Finding, Place, Role, Severity};
 use crate::judge::{ca_faults, dates, extended_usage_fault, leaf_checks, strength};
@@ -23,12 +23,30 @@ pub struct Chain<'a> {
     pub element: Element,
 }
 
-/// What disqualifies a trusted certificate as the end of a path for a role.
-pub(super) fn anchor_faults(anchor: &Certificate, role: Role, now: Timestamp) -> Vec<Fault> {
-    let mut faults = ca_faults(anchor);
-    faults.extend(dates(anchor, now));
-    faults.extend(extended_usage_fault(anchor, role));
-    faults
+impl TrustBundle {
+    /// Everything about `chain` that makes a holder of this bundle refuse it for `role` at `now`, from its issuer upwards:
+    /// empty when the path is accepted. Dates, usages and names of the first certificate itself are judged elsewhere.
+    pub(crate) fn explain(&self, chain: &Chain<'_>, role: Role, now: Timestamp) -> Vec<Finding> {
+        explain(self, chain, role, now)
+    }
+
+    /// Whether certificates that `issuer` signs for `role` would be accepted at `now`; `parents` are sent along with them.
+    /// Empty when they would, otherwise why not. This is what decides whether a site's `ca.crt` trusts the CA from which
+    /// its link credentials come.
+    pub fn judge_issuer(
+        &self,
+        issuer: &Certificate,
+        parents: &[Certificate],
+        role: Role,
+        now: Timestamp,
+    ) -> Vec<Finding> {
+        let chain = Chain {
+            leaf: issuer,
+            intermediates: parents,
+            element: Element::TlsCrt,
+        };
+        explain_issuer(self, &chain, role, now)
+    }
 }
 
 /// Whether a holder of `bundle` accepts `chain` for `role` at `now`; the error is what webpki says.
@@ -101,12 +119,7 @@ fn accept_version_1(
 }
 
 /// Why a path is refused; empty when it is accepted.
-pub(super) fn explain(
-    bundle: &TrustBundle,
-    chain: &Chain<'_>,
-    role: Role,
-    now: Timestamp,
-) -> Vec<Finding> {
+fn explain(bundle: &TrustBundle, chain: &Chain<'_>, role: Role, now: Timestamp) -> Vec<Finding> {
     if role == Role::Ca {
         // webpki has no question to which a CA is the answer.
         return Walk {
@@ -144,7 +157,7 @@ pub(super) fn explain(
 }
 
 /// Why what a CA signs would be refused; empty when it would be accepted.
-pub(super) fn explain_issuer(
+fn explain_issuer(
     bundle: &TrustBundle,
     chain: &Chain<'_>,
     role: Role,

@@ -10,13 +10,9 @@ use crate::address::AddressKey;
 use crate::id::{AREA, LinkId, RouterId};
 use crate::set::RouterSet;
 
+pub use crate::set::RouterIndex;
 pub(crate) use addresses::AddressMap;
 pub use addresses::Remotes;
-
-/// A router by number, in the sets of one [`Table`]. Numbers are given out anew when routers come and go: keep ids, not
-/// indices, beyond the table they came from.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RouterIndex(pub(crate) u32);
 
 /// One state of the network as this router sees it. Immutable; a change is a new table.
 #[derive(Clone, Debug)]
