@@ -38,7 +38,7 @@ pub struct Context {
     /// TLS credentials by name.
     pub profiles: Profiles,
     /// Numbers of connections, links and deliveries.
-    pub numbers: Numbers,
+    pub numbers: Arc<Numbers>,
     /// What links that are gone have done.
     pub past_links: PastLinks,
 }

@@ -101,6 +101,7 @@ impl Router {
             locals: Locals::default(),
             neighbours: Arc::default(),
             treatments: Arc::new(Treatments::new(default)),
+            uplink: None,
         };
         let dispatch = Arc::new(Dispatch {
             naming: Naming::new(id.as_str(), network_id),
@@ -108,12 +109,15 @@ impl Router {
             replies: Arc::default(),
             uses: Default::default(),
             me: id.clone(),
+            edge: settings.mode == Mode::Edge,
+            mesh: Default::default(),
         });
         let (handle, commands) = CoreHandle::new();
         let started = SystemTime::now();
         let config = engine_config(id, &settings, started);
         let instance = config.instance;
-        let core = Core::new(dispatch.clone(), config, default);
+        let numbers = Arc::<Numbers>::default();
+        let core = Core::new(dispatch.clone(), config, default, numbers.clone());
         let workers = Workers::start(worker_count(&settings))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -139,7 +143,7 @@ impl Router {
             events: Events::default(),
             records: RecordIds::new(hostname.as_deref()),
             profiles: Profiles::default(),
-            numbers: Numbers::default(),
+            numbers,
             past_links: Default::default(),
         });
         let entities = Arc::new(Mutex::new(Entities::new(context.clone())));

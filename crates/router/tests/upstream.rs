@@ -13,11 +13,16 @@ use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use common::trust::{Ca, Files, Use};
 use common::*;
 use serde_json::{Value, json};
+use skupper_amqp::message::Body;
+use skupper_amqp::{Message, Properties};
+use skupper_client::{Client, ClientError, Endpoint, Incoming};
 use skupper_management::agent::Store;
 use skupper_management::{Attributes, Kind};
 use skupper_router::Router;
@@ -39,9 +44,19 @@ struct Upstream {
 }
 
 impl Upstream {
-    /// Starts one with these sections: name and attributes.
+    /// Starts an interior one with these sections: name and attributes.
     fn start(binary: &Path, directory: &Path, id: &str, sections: &[Value]) -> Self {
-        let mut text = format!("router {{\n    mode: interior\n    id: {id}\n}}\n");
+        Self::start_in_mode("interior", binary, directory, id, sections)
+    }
+
+    fn start_in_mode(
+        mode: &str,
+        binary: &Path,
+        directory: &Path,
+        id: &str,
+        sections: &[Value],
+    ) -> Self {
+        let mut text = format!("router {{\n    mode: {mode}\n    id: {id}\n}}\n");
         for section in sections {
             writeln!(text, "{} {{", section[0].as_str().unwrap()).unwrap();
             for (name, value) in section[1].as_object().unwrap() {
@@ -91,12 +106,16 @@ impl Drop for Upstream {
     }
 }
 
+/// A port that nobody listens on. It is not one that the system gives to connections and other tests: those come and go.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + (std::process::id() % 200) as u16 * 100;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn with_port(mut section: Value, port: u16) -> Value {
@@ -127,21 +146,69 @@ fn exercise(address: SocketAddr) {
     }
 }
 
+/// What the two routers of a pair are, and the role of what links them.
+#[derive(Clone, Copy)]
+struct Pair {
+    ours: &'static str,
+    theirs: &'static str,
+    role: &'static str,
+}
+
+const INTERIOR: Pair = Pair {
+    ours: "interior",
+    theirs: "interior",
+    role: "inter-router",
+};
+const OUR_EDGE: Pair = Pair {
+    ours: "edge",
+    theirs: "interior",
+    role: "edge",
+};
+const THEIR_EDGE: Pair = Pair {
+    ours: "interior",
+    theirs: "edge",
+    role: "edge",
+};
+const MESH: Pair = Pair {
+    ours: "edge",
+    theirs: "edge",
+    role: "inter-edge",
+};
+
+fn in_role(sections: &[Value], role: &str) -> Vec<Value> {
+    let linking = |section: &Value| section[0] == "listener" || section[0] == "connector";
+    let sections = sections.iter().cloned();
+    sections
+        .map(|section| match linking(&section) {
+            true => with_role(section, role),
+            false => section,
+        })
+        .collect()
+}
+
+fn our_router(mode: &str, sections: &[Value]) -> Router {
+    match mode {
+        "edge" => edge_router("OURS", sections),
+        _ => router("OURS", sections),
+    }
+}
+
 /// Ours and theirs, linked by sections for each side; then flows both ways, a kill and a restart.
-fn linked(name: &str, ours: &[Value], theirs: impl FnOnce(&Router) -> Vec<Value>) {
+fn linked(pair: Pair, ours: &[Value], theirs: impl FnOnce(&Router) -> Vec<Value>) {
     let Some(binary) = skrouterd() else { return };
     let directory = tempfile::tempdir().unwrap();
     let port = server(echo);
-    let mut sections = ours.to_vec();
+    let mut sections = in_role(ours, pair.role);
     sections.extend([tcp_listener("theirs"), tcp_connector("ours", port)]);
-    let our = router("OURS", &sections);
+    let our = our_router(pair.ours, &sections);
     let to_ours = free_port();
-    let mut sections = theirs(&our);
+    let mut sections = in_role(&theirs(&our), pair.role);
     sections.extend([
         with_port(tcp_listener("ours"), to_ours),
         tcp_connector("theirs", port),
     ]);
-    let mut their = Upstream::start(&binary, directory.path(), "THEIRS", &sections);
+    let mut their =
+        Upstream::start_in_mode(pair.theirs, &binary, directory.path(), "THEIRS", &sections);
     exercise(open_port(&our, "theirs"));
     exercise(reach(to_ours));
     let mut open = connect(open_port(&our, "theirs"));
@@ -152,26 +219,123 @@ fn linked(name: &str, ours: &[Value], theirs: impl FnOnce(&Router) -> Vec<Value>
     closed_port(&our, "theirs");
     exercise(open_port(&our, "theirs"));
     exercise(reach(to_ours));
-    eprintln!("{name}: flows both ways, before and after a kill");
+}
+
+/// Two edge routers in a mesh: messages both ways, a kill and a restart. Upstream's can open no streams in a mesh.
+fn meshed(ours: &[Value], theirs: impl FnOnce(&Router) -> Vec<Value>) {
+    let Some(binary) = skrouterd() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let clients = json!(["listener", {"name": "clients", "host": "127.0.0.1", "port": "0"}]);
+    let mut sections = in_role(ours, MESH.role);
+    sections.push(clients.clone());
+    let our = our_router(MESH.ours, &sections);
+    let their_clients = free_port();
+    let mut sections = in_role(&theirs(&our), MESH.role);
+    sections.push(with_port(clients, their_clients));
+    let mut their =
+        Upstream::start_in_mode(MESH.theirs, &binary, directory.path(), "THEIRS", &sections);
+    let our_clients = listener_port(&our, "clients");
+    for _ in 0..2 {
+        pass_messages(our_clients, their_clients);
+        pass_messages(their_clients, our_clients);
+        their.restart();
+    }
+}
+
+/// Messages from a producer at one port to a consumer at another.
+fn pass_messages(from: u16, to: u16) {
+    reach(from);
+    reach(to);
+    let client =
+        |port, name| Client::new(Endpoint::tcp("127.0.0.1", port), name).with_timeout(PATIENCE);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let consumer = client(to, "consumer");
+        let address = format!("queue-{from}-{to}");
+        let mut queue = consumer.subscribe(&address);
+        let producer = client(from, "producer");
+        for n in 0..50_i32 {
+            let message = || Message::with_value(Properties::to(&address), n);
+            while let Err(error) = producer.send(message()).await {
+                assert!(
+                    matches!(error, ClientError::Undeliverable { .. }),
+                    "{error}"
+                );
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            loop {
+                let next = tokio::time::timeout(PATIENCE, queue.next());
+                match next.await.unwrap().unwrap() {
+                    Incoming::Attached => {}
+                    Incoming::Message(message) => {
+                        assert_eq!(message.body, Body::Value(n.into()));
+                        break;
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// Each end connects, in the clear and by TLS.
+fn each_way(run: impl Fn(&[Value], &dyn Fn(&Router) -> Vec<Value>), ours: bool, theirs: bool) {
+    let credentials = Credentials::new();
+    let server = credentials.server().profile("server");
+    let client = credentials.client().profile("client");
+    if theirs {
+        run(&[inter_router_listener("link")], &|our| {
+            vec![inter_router_connector("link", listener_port(our, "link"))]
+        });
+        run(
+            &[server.clone(), secure_listener("link", "server")],
+            &|our| {
+                let port = listener_port(our, "link");
+                vec![client.clone(), secure_connector("link", port, "client")]
+            },
+        );
+    }
+    if ours {
+        let link = free_port();
+        run(&[inter_router_connector("link", link)], &|_| {
+            vec![with_port(inter_router_listener("link"), link)]
+        });
+        let link = free_port();
+        run(
+            &[client.clone(), secure_connector("link", link, "client")],
+            &|_| {
+                let listener = with_port(secure_listener("link", "server"), link);
+                vec![server.clone(), listener]
+            },
+        );
+    }
 }
 
 #[test]
-fn they_connect_in_the_clear() {
-    linked(
-        "they connect in the clear",
-        &[inter_router_listener("link")],
-        |our| vec![inter_router_connector("link", listener_port(our, "link"))],
-    );
+fn between_interior_routers_they_connect() {
+    each_way(|ours, theirs| linked(INTERIOR, ours, theirs), false, true);
 }
 
 #[test]
-fn we_connect_in_the_clear() {
-    let link = free_port();
-    linked(
-        "we connect in the clear",
-        &[inter_router_connector("link", link)],
-        |_| vec![with_port(inter_router_listener("link"), link)],
-    );
+fn between_interior_routers_we_connect() {
+    each_way(|ours, theirs| linked(INTERIOR, ours, theirs), true, false);
+}
+
+#[test]
+fn our_edge_router_at_their_interior() {
+    each_way(|ours, theirs| linked(OUR_EDGE, ours, theirs), true, false);
+}
+
+#[test]
+fn their_edge_router_at_our_interior() {
+    each_way(|ours, theirs| linked(THEIR_EDGE, ours, theirs), false, true);
+}
+
+#[test]
+fn edge_routers_in_a_mesh() {
+    each_way(|ours, theirs| meshed(ours, theirs), true, true);
 }
 
 struct Credentials {
@@ -199,36 +363,6 @@ impl Credentials {
             &self.ca.leaf(Use::Client, "client", &[]),
         )
     }
-}
-
-#[test]
-fn they_connect_by_tls() {
-    let credentials = Credentials::new();
-    let ours = [
-        credentials.server().profile("server"),
-        secure_listener("link", "server"),
-    ];
-    linked("they connect by TLS", &ours, |our| {
-        let port = listener_port(our, "link");
-        vec![
-            credentials.client().profile("client"),
-            secure_connector("link", port, "client"),
-        ]
-    });
-}
-
-#[test]
-fn we_connect_by_tls() {
-    let credentials = Credentials::new();
-    let link = free_port();
-    let ours = [
-        credentials.client().profile("client"),
-        secure_connector("link", link, "client"),
-    ];
-    linked("we connect by TLS", &ours, |_| {
-        let listener = with_port(secure_listener("link", "server"), link);
-        vec![credentials.server().profile("server"), listener]
-    });
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub mod choose;
 pub mod control;
 mod engine;
 mod id;
+pub mod mesh;
 mod message;
 mod path;
 mod set;

@@ -147,6 +147,22 @@ impl RouterAnnotations {
         );
     }
 
+    /// Appends the section as an edge router sends it on: nobody learns where the message has been, but for the edge mesh.
+    pub fn write_from_edge(&self, mesh: Option<&str>, buf: &mut BytesMut) {
+        buf.put_slice(&START);
+        let w = &mut Writer::new(buf, Form::Wide);
+        let mut list = w.begin();
+        w.field(&mut list, |w| w.u32(self.flags));
+        w.field(&mut list, |w| w.str_or_null(self.to_override.as_deref()));
+        w.field(&mut list, Writer::null);
+        w.field(&mut list, |w| {
+            let trace = w.begin();
+            w.end(trace);
+        });
+        w.optional(&mut list, mesh, |w, mesh| w.str(mesh));
+        w.end(list);
+    }
+
     fn write_with(
         &self,
         buf: &mut BytesMut,

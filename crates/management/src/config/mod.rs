@@ -81,6 +81,13 @@ words! {
     }
 }
 
+impl Role {
+    /// Whether the peer is a router of the same network: the routers' section of messages is never stripped then.
+    pub fn is_between_routers(self) -> bool {
+        matches!(self, Role::InterRouter | Role::Edge | Role::InterEdge)
+    }
+}
+
 words! {
     /// How messages to an address find their destinations.
     Distribution {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use skupper_management::document::{Dialect, Document};
+use skupper_management::entity::{Level, Mode};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::{Agent, logging};
@@ -54,7 +55,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match start(&arguments) {
         Ok(code) => code,
         Err(error) => {
-            tracing::error!(target: "ROUTER", "Router start-up failed: {error}");
+            let text = format!("Router start-up failed: {error}");
+            logging::logs().log("ROUTER", Level::Critical, &text, None);
             // Whoever started the program by hand sees it without the log.
             let _ = writeln!(std::io::stderr(), "{PROGRAM}: {error}");
             ExitCode::FAILURE
@@ -72,10 +74,23 @@ fn start(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     };
     let router = Router::start(&document)?;
     let agent = Agent::start(&router)?;
+    let context = router.context();
+    let mode = match context.settings.mode {
+        Mode::Standalone => "Router started in Standalone mode".to_owned(),
+        Mode::Edge => "Router started in Edge mode".to_owned(),
+        Mode::Interior => format!(
+            "Router started in Interior mode, area=0 id={}",
+            context.dispatch.me
+        ),
+    };
+    tracing::info!(target: "ROUTER", "{mode}");
+    tracing::info!(target: "ROUTER", "Version: {}", env!("CARGO_PKG_VERSION"));
+    tracing::info!(target: "SERVER", "Container Name: {}", context.dispatch.me);
+    // Supervisors and tests wait for this line.
     tracing::info!(
         target: "SERVER",
-        "Router started: id={} version={} workers={}",
-        router.context().dispatch.me, env!("CARGO_PKG_VERSION"), router.context().workers.len()
+        "Operational, {} Threads Running (process ID {})",
+        context.workers.len(), std::process::id()
     );
     if let Some(path) = &arguments.pid_file {
         let written = std::fs::write(path, format!("{}\n", std::process::id()));
@@ -86,6 +101,7 @@ fn start(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     wait_for_stop()?;
     drop(agent);
     drop(router);
+    tracing::info!(target: "ROUTER", "Shut Down");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,18 +6,16 @@ use std::time::Duration;
 use rand::RngExt;
 use skupper_amqp::connection::{Initiator, LinkId, SessionId};
 use skupper_amqp::{Attach, Open, Role as LinkRole, Symbol, Terminus};
-use skupper_management::entity::Role;
 use skupper_routing::Treatment;
 
 use super::describe::Peer;
-use super::handle::{Command, LinkSink};
+use super::handle::{Command, LinkSink, Purpose};
 use super::links::{Address, Counts, Current, End, Kind, Link, ReceiverEnd, Replenish, SenderEnd};
 use super::task::Task;
 use crate::core::CoreCommand;
-use crate::core::forwarding::{Destination, Sink};
+use crate::core::forwarding::Sink;
 use crate::event::Event;
 use crate::tcp::Watch;
-use crate::transit::load::Outstanding;
 
 const ROUTER: &str = "qd.router";
 const ROUTER_DATA: &str = "qd.router-data";
@@ -31,13 +29,8 @@ const NAME_CHARACTERS: &[u8; 64] =
 impl Task {
     /// The peer has opened the connection.
     pub(super) fn on_opened(&mut self, open: &Open, now: Duration) {
-        if self.settings.role == Role::Edge {
-            return self.not_allowed(
-                "this router does not serve edge routers: let the site link as an interior router",
-                now,
-            );
-        }
-        if self.settings.is_router() && open.container_id == self.context.dispatch.me.as_str() {
+        let between_routers = self.settings.is_router() || self.is_edge();
+        if between_routers && open.container_id == self.context.dispatch.me.as_str() {
             return self.not_allowed(
                 "the peer has this router's own id: a router cannot be linked to itself, and two routers of a network cannot have one id",
                 now,
@@ -61,11 +54,11 @@ impl Task {
         log_opened(self, &peer);
         let data = peer.data;
         self.handle.set_opened(peer);
-        if self.settings.is_router() {
+        if between_routers {
             self.context
                 .core
                 .tell(CoreCommand::Opened(self.handle.clone()));
-            if !incoming && !data {
+            if self.settings.is_router() && !incoming && !data {
                 self.attach_router_links();
             }
         }
@@ -116,18 +109,39 @@ impl Task {
             capabilities: capability.map(Symbol::from_static).into_iter().collect(),
             ..Terminus::default()
         };
+        let number = self.context.numbers.link();
+        let credit = self.settings.capacity;
+        self.attach_with(
+            number,
+            session,
+            role,
+            [terminus.clone(), terminus],
+            kind,
+            credit,
+        )
+    }
+
+    /// Attaches a link of this router's with a source and a target.
+    pub(super) fn attach_with(
+        &mut self,
+        number: u64,
+        session: SessionId,
+        role: LinkRole,
+        [source, target]: [Terminus; 2],
+        kind: Kind,
+        credit: u32,
+    ) -> Option<LinkId> {
         let name = link_name();
-        let attach = Attach::new(name.clone(), role, terminus.clone(), terminus);
+        let attach = Attach::new(name.clone(), role, source, target);
         let id = self.amqp.attach(session, attach).ok()?;
         let end = match role {
             LinkRole::Sender => End::Sender(SenderEnd::default()),
             LinkRole::Receiver => {
                 // Sent with the peer's answer.
-                let _ = self.amqp.grant(id, self.settings.capacity);
+                let _ = self.amqp.grant(id, credit);
                 End::Receiver(receiver(Replenish::AtOnce))
             }
         };
-        let number = self.context.numbers.link();
         let counts = Counts::default();
         self.put_link(Link {
             id,
@@ -150,8 +164,8 @@ impl Task {
                     Some(session) => session,
                     None => *self.stream_session.insert(self.amqp.begin().ok()?),
                 };
-                let data = self.handle.peer.get().is_some_and(|peer| peer.data);
-                let capability = (!data).then_some(ROUTER_DATA);
+                let control = self.handle.purpose() == Purpose::Router;
+                let capability = control.then_some(ROUTER_DATA);
                 self.attach_own(session, LinkRole::Sender, capability, Kind::Stream)?
             }
         };
@@ -198,6 +212,7 @@ impl Task {
         };
         let unused = self.amqp.credit(id);
         let Some(link) = self.link(id) else { return };
+        let key = link.address.as_ref().map(|address| address.key.clone());
         let End::Receiver(receiver) = &mut link.end else {
             return;
         };
@@ -211,6 +226,9 @@ impl Task {
             // What the peer has not used comes back as withheld.
             receiver.withheld += unused;
             let _ = self.amqp.drain(id);
+        }
+        if let Some(key) = key {
+            self.track(&key, reachable);
         }
     }
 
@@ -237,6 +255,9 @@ impl Task {
                 "qd:connection-role",
                 "Link attach forbidden on inter-router connection",
             );
+        }
+        if self.is_edge() && self.on_edge_attached(id, &attach, &terminus) {
+            return;
         }
         if terminus.coordinator {
             return self.refuse(id, "amqp:not-implemented", "Transactions are not supported");
@@ -323,14 +344,19 @@ impl Task {
             dynamic.map(|address| format!("amqp:/{address}")),
         );
         let number = self.context.numbers.link();
-        let mut end = receiver(Replenish::AtSettlement);
+        let mut end = receiver(if self.is_edge() {
+            Replenish::AtOnce
+        } else {
+            Replenish::AtSettlement
+        });
         match &address {
             Some(address) if !is_local(address) => {
                 // Credit comes with the first destination.
                 end.open = false;
                 end.withheld = self.settings.capacity;
                 let handle = self.handle.clone();
-                let watch = Watch::new(address.key.clone(), move |reachable| {
+                let edge = (self.handle.purpose() == Purpose::Edge).then(|| self.handle.clone());
+                let watch = Watch::of_edge(address.key.clone(), edge, move |reachable| {
                     // A connection that has ended needs no telling.
                     drop(handle.send(Command::Reachable {
                         link: number,
@@ -361,13 +387,14 @@ impl Task {
     /// A consumer attaches: it becomes a destination.
     fn accept_consumer(&mut self, id: LinkId, attach: Attach, source: Terminus) {
         let number = self.context.numbers.link();
-        let sink = LinkSink {
-            connection: self.handle.clone(),
-            link: number,
-        };
         let mut end = SenderEnd::default();
         let mut assigned = None;
         let address = if source.dynamic {
+            let sink = LinkSink {
+                connection: self.handle.clone(),
+                link: number,
+                streams: false,
+            };
             let reply = self
                 .context
                 .dispatch
@@ -389,17 +416,7 @@ impl Task {
             if self.context.dispatch.treatment(&address.key) == Treatment::Unavailable {
                 return self.refuse(id, "amqp:not-found", "Node not found");
             }
-            let outstanding = Outstanding::default();
-            end.destination = Some(outstanding.clone());
-            let destination = Destination {
-                id: number,
-                sink: Arc::new(sink),
-                outstanding,
-                capacity: self.settings.capacity.into(),
-            };
-            self.context
-                .core
-                .add_destination(address.key.clone(), destination, false);
+            end.destination = Some(self.add_destination(number, &address.key));
             address
         };
         self.answer(id, &attach, assigned);
@@ -424,7 +441,7 @@ impl Task {
     }
 
     /// Answers an attach with the peer's own termini, an address that was made up filled in.
-    fn answer(&mut self, id: LinkId, attach: &Attach, assigned: Option<String>) {
+    pub(super) fn answer(&mut self, id: LinkId, attach: &Attach, assigned: Option<String>) {
         let answer = |terminus: &Option<Terminus>, named: bool| {
             let mut terminus = terminus.clone().unwrap_or_default();
             if named && let Some(address) = &assigned {
@@ -446,7 +463,7 @@ fn is_local(address: &Address) -> bool {
     !address.key.is_synchronised()
 }
 
-fn receiver(replenish: Replenish) -> ReceiverEnd {
+pub(super) fn receiver(replenish: Replenish) -> ReceiverEnd {
     ReceiverEnd {
         replenish,
         current: Current::Idle,

@@ -5,8 +5,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 
+use arc_swap::ArcSwapOption;
 use skupper_management::entity::Role;
 use tokio::sync::Notify;
+
+use skupper_routing::AddressKey;
 
 use super::describe::{LinkRow, Peer};
 use crate::core::forwarding::Sink;
@@ -39,6 +42,18 @@ pub enum Command {
     },
     /// Detach the control links: a newer connection has taken over, and only streams under way stay.
     Retire,
+    /// Attach a link between an edge router and another router.
+    Attach {
+        /// The number that the link gets.
+        link: u64,
+        /// What it is for.
+        purpose: EdgeLink,
+    },
+    /// Detach a link.
+    Detach {
+        /// Its number.
+        link: u64,
+    },
     /// Close the connection; the peer is told why.
     Close {
         /// AMQP condition.
@@ -50,6 +65,27 @@ pub enum Command {
     Links(SyncSender<Vec<LinkRow>>),
 }
 
+/// What an edge router attaches a link for (§2.5, §2.8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EdgeLink {
+    /// What the edge router has no destination for goes to the interior by it.
+    Uplink,
+    /// What is for the edge router itself comes by it.
+    Downlink,
+    /// The interior tells by it which of the producers' addresses have destinations.
+    Tracking,
+    /// The interior is told by it which mesh the edge router is in.
+    Mesh,
+    /// What is for the edge router at the other end goes by it.
+    Direct,
+    /// The edge router at the other end is told by it who names the mesh.
+    Bids,
+    /// Deliveries for consumers of an address come by it.
+    Consumer(AddressKey),
+    /// Deliveries of producers to an address go by it.
+    Producer(AddressKey),
+}
+
 /// What a connection is for, once that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
@@ -59,6 +95,10 @@ pub enum Purpose {
     Router,
     /// Streams to another router.
     RouterData,
+    /// Everything between an edge router and the interior.
+    Edge,
+    /// Everything between two edge routers.
+    InterEdge,
 }
 
 /// A connection as others hold it.
@@ -83,6 +123,8 @@ pub struct ConnectionHandle {
     pub octets_out: AtomicU64,
     /// Set when the peer has opened the connection.
     pub peer: OnceLock<Peer>,
+    /// The mesh that the edge router at the other end has said it is in.
+    pub mesh: ArcSwapOption<Box<str>>,
     opened: Notify,
 }
 
@@ -108,6 +150,7 @@ impl ConnectionHandle {
             octets_in: AtomicU64::new(0),
             octets_out: AtomicU64::new(0),
             peer: OnceLock::new(),
+            mesh: ArcSwapOption::empty(),
             opened: Notify::new(),
         })
     }
@@ -163,6 +206,8 @@ impl ConnectionHandle {
                 Purpose::RouterData
             }
             Role::InterRouter => Purpose::Router,
+            Role::Edge => Purpose::Edge,
+            Role::InterEdge => Purpose::InterEdge,
             _ => Purpose::Client,
         }
     }
@@ -180,14 +225,18 @@ pub struct LinkSink {
     pub connection: Arc<ConnectionHandle>,
     /// Number of the link.
     pub link: u64,
+    /// Streams leave by streaming links of the connection instead.
+    pub streams: bool,
 }
 
 impl Sink for LinkSink {
     fn deliver(&self, delivery: Consumer) {
+        let outlet = if self.streams && delivery.message().streaming {
+            Outlet::Stream
+        } else {
+            Outlet::Link(self.link)
+        };
         // A connection that has ended gives the delivery back, and dropping it answers its sender.
-        drop(
-            self.connection
-                .send(Command::Deliver(delivery, Outlet::Link(self.link))),
-        );
+        drop(self.connection.send(Command::Deliver(delivery, outlet)));
     }
 }

@@ -161,7 +161,11 @@ impl Task {
             return self.settle_unforwarded(id, None, true);
         }
         let Some(link) = self.link(id) else { return };
-        if link.kind == Kind::Control {
+        let kind = link.kind;
+        if matches!(
+            kind,
+            Kind::Control | Kind::Tracking | Kind::Mesh | Kind::Bids
+        ) {
             if more {
                 if collecting.octets.as_slice().len() > MOST_MULTICAST {
                     self.refuse(
@@ -173,7 +177,12 @@ impl Task {
                 }
                 return self.keep_collecting(id, collecting);
             }
-            return self.control_message(id, collecting);
+            if kind == Kind::Control {
+                return self.control_message(id, collecting);
+            }
+            let payload = collecting.octets.into_bytes();
+            let state = self.on_edge_message(kind, &payload);
+            return self.dispose_unforwarded(id, collecting.delivery, collecting.settled, state);
         }
         let address = link.address.clone();
         match self.examine(&collecting, address.as_ref(), more) {
@@ -455,7 +464,8 @@ impl Task {
             return wait_or(malformed());
         }
         let forwarding = self.context.dispatch.forwarding.load();
-        if annotations.trace.len() > forwarding.table.radius() as usize + 1 {
+        let edge = self.context.dispatch.edge;
+        if !edge && annotations.trace.len() > forwarding.table.radius() as usize + 1 {
             // It has passed more routers than there are: it goes round in circles.
             return Verdict::Refuse(DeliveryState::Released);
         }
@@ -498,6 +508,7 @@ impl Task {
             streaming,
             priority,
             format: collecting.format,
+            came_by: self.is_edge().then(|| self.handle.clone()),
         };
         Verdict::Forward {
             message,

@@ -25,6 +25,14 @@ pub(crate) enum Kind {
     Stream,
     /// A client's.
     Endpoint,
+    /// What is for an edge router leaves by it.
+    Downlink,
+    /// An edge router is told by it which addresses have destinations.
+    Tracking,
+    /// An edge router tells by it which mesh it is in.
+    Mesh,
+    /// An edge router tells another by it who names their mesh.
+    Bids,
 }
 
 /// When credit for a delivery is given back.
@@ -237,7 +245,8 @@ impl Link {
             Kind::Control => ("router-control", 9),
             Kind::Data(priority) => ("inter-router", priority),
             Kind::Stream => ("inter-router", 0),
-            Kind::Endpoint => ("endpoint", 0),
+            Kind::Downlink => ("edge-downlink", 0),
+            Kind::Endpoint | Kind::Tracking | Kind::Mesh | Kind::Bids => ("endpoint", 0),
         };
         LinkRow {
             number: self.number,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustls::server::UnbufferedServerConnection;
 use skupper_amqp::sniff::{Sniff, TLS_HEADER};
-use skupper_management::entity::{Listener as Settings, Role, StripAnnotations};
+use skupper_management::entity::{Listener as Settings, StripAnnotations};
 use skupper_management::report::Refuser;
 use skupper_pki::Certificate;
 use skupper_pki::verify::Side;
@@ -226,7 +226,7 @@ impl AmqpListener {
         let ordinal = loaded.as_ref().map(|loaded| loaded.ordinal);
         let handle =
             ConnectionHandle::new(number, worker, *role, true, name.as_str().into(), ordinal);
-        let is_router = matches!(role, Role::InterRouter | Role::Edge);
+        let is_router = role.is_between_routers();
         let access_id = is_router.then_some(self.record.as_str());
         let router = context.dispatch.me.as_str();
         let config = open::accept(

@@ -3,6 +3,7 @@
 mod attach;
 pub mod connector;
 pub mod describe;
+pub(crate) mod edge;
 pub mod handle;
 mod handshake;
 mod incoming;

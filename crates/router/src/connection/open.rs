@@ -139,9 +139,13 @@ pub(crate) fn connect(
 
 fn open(router: &str, number: u64, role: Role, cost: u32, own: &Attributes) -> Open {
     let mut open = Open::new(router);
-    let capabilities = ["ANONYMOUS-RELAY", STREAMING_LINKS, TRUNKING].map(Symbol::from);
-    open.offered_capabilities = capabilities.to_vec();
-    open.desired_capabilities = capabilities.to_vec();
+    let mut capabilities = vec!["ANONYMOUS-RELAY", STREAMING_LINKS, TRUNKING];
+    if role == Role::InterEdge {
+        capabilities.push("qd.router-inter-edge");
+    }
+    let capabilities: Vec<Symbol> = capabilities.into_iter().map(Symbol::from).collect();
+    open.offered_capabilities = capabilities.clone();
+    open.desired_capabilities = capabilities;
     let mut properties = Map::new()
         .with_symbol("product", PRODUCT)
         .with_symbol("version", env!("CARGO_PKG_VERSION"))

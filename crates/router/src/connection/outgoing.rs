@@ -29,7 +29,11 @@ impl Task {
         let mut extra = 0;
         if !self.settings.strip_out {
             let mut section = BytesMut::with_capacity(128);
-            message.annotations.write_forwarded(&self.own, &mut section);
+            if self.context.dispatch.edge {
+                self.edge_section(&message.annotations, &mut section);
+            } else {
+                message.annotations.write_forwarded(&self.own, &mut section);
+            }
             extra = section.len();
             payload.push(section.freeze());
         }

@@ -14,6 +14,7 @@ use skupper_management::entity::Role;
 use skupper_pki::verify::PeerRecord;
 use tokio::time::Sleep;
 
+use super::edge::EdgeSide;
 use super::handle::{Command, ConnectionHandle, Outlet};
 use super::links::{Current, End, Inbound, Link, Outbound, Slab};
 use super::transport::{Read, Transport, TransportError};
@@ -97,6 +98,7 @@ pub(crate) struct Task {
     pub(super) inbound: Slab<Inbound>,
     pub(super) outbound: Slab<Outbound>,
     pub(super) control: Control,
+    pub(super) edge: EdgeSide,
     /// Links that whole messages leave by, lowest priority first.
     pub(super) data: Vec<LinkId>,
     /// Data links that messages come by.
@@ -156,6 +158,7 @@ impl Task {
             inbound: Slab::default(),
             outbound: Slab::default(),
             control: Control::default(),
+            edge: EdgeSide::default(),
             data: Vec::new(),
             data_in: 0,
             pool: Vec::new(),
@@ -312,6 +315,8 @@ impl Task {
                 let condition = Condition::new(condition.into(), description);
                 self.amqp.close(Some(condition), now);
             }
+            Command::Attach { link, purpose } => self.attach_edge_link(link, purpose),
+            Command::Detach { link } => self.detach_number(link),
             Command::Links(answer) => {
                 let capacity = self.settings.capacity;
                 let rows = self.links.iter().flatten();
@@ -404,7 +409,15 @@ impl Task {
                 "[C{}] link {} was detached: {error}", self.handle.number, link.name
             );
         }
+        let number = link.number;
         self.lose_link(link);
+        if self.is_edge() {
+            let connection = self.handle.number;
+            self.context.core.tell(CoreCommand::EdgeLinkLost {
+                connection,
+                link: number,
+            });
+        }
         if self.control.sender == Some(id) || self.control.receiver == Some(id) {
             self.control = Control {
                 sender: self.control.sender.filter(|control| *control != id),
@@ -466,7 +479,7 @@ impl Task {
         for link in std::mem::take(&mut self.links).into_iter().flatten() {
             self.lose_link(link);
         }
-        if self.opened && self.settings.is_router() {
+        if self.opened && (self.settings.is_router() || self.is_edge()) {
             self.context
                 .core
                 .tell(CoreCommand::Closed(self.handle.number));

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
+use skupper_management::entity::Role;
 use skupper_routing::address::{Class, Naming};
 use skupper_routing::choose::{self, Choice, Load as Busy};
 use skupper_routing::{AddressKey, LinkId, Origin, RouterId, Treatment, control};
@@ -42,12 +43,16 @@ pub struct Dispatch {
     pub replies: Arc<Replies>,
     /// What is counted by address.
     pub uses: AddressUses,
+    /// This router is an edge router: it takes no part in the routing protocol, and what it does not know is the interior's.
+    pub edge: bool,
+    /// The mesh that this edge router is in.
+    pub mesh: ArcSwapOption<Box<str>>,
 }
 
 impl Dispatch {
     /// The full address of a name made up on this router.
     pub fn reply_address(&self, name: &str) -> String {
-        format!("amqp:/_topo/0/{}/{name}", self.me)
+        self.naming.address(name, self.edge)
     }
 
     /// Sends one delivery to one destination of `key` (whatever its treatment), streaming or whole. On failure
@@ -67,8 +72,29 @@ impl Dispatch {
                 None => Err((Undeliverable::NoRoute, consumer)),
             },
             _ if control::is_control_only(key) => Err((Undeliverable::NoRoute, consumer)),
-            Class::Router => self.to_router(key.text(), consumer),
-            _ => self.anycast(key, producer, consumer),
+            Class::Router if !self.edge => self.to_router(key.text(), consumer),
+            class => match self.anycast(key, producer, consumer) {
+                Err((Undeliverable::NoRoute, consumer)) if class != Class::Local => {
+                    self.to_interior(producer, consumer)
+                }
+                sent => sent,
+            },
+        }
+    }
+
+    /// An edge router sends what it has no destination for to the interior, unless it came from there.
+    fn to_interior(
+        &self,
+        producer: &Producer,
+        consumer: Consumer,
+    ) -> Result<(), (Undeliverable, Consumer)> {
+        let forwarding = self.forwarding.load();
+        match &forwarding.uplink {
+            Some(uplink) if !is_from_interior(consumer.message()) => {
+                deliver(uplink, producer, consumer);
+                Ok(())
+            }
+            _ => Err((Undeliverable::NoRoute, consumer)),
         }
     }
 
@@ -120,7 +146,10 @@ impl Dispatch {
         let links = local.map_or(&empty, |local| &local.links);
         let origin = origin(&forwarding, consumer.message());
         let usable = |link: LinkId| forwarding.neighbours.contains_key(&link);
-        let indices: Vec<usize> = (0..links.len()).collect();
+        let message = consumer.message();
+        let indices: Vec<usize> = (0..links.len())
+            .filter(|index| !links[*index].echoes(message))
+            .collect();
         let choice = if treatment == Treatment::Closest {
             let remotes = remotes.map(|remotes| &**remotes);
             choose::closest(&forwarding.table, &indices, remotes, origin, turn, usable)
@@ -186,11 +215,19 @@ impl Dispatch {
             producer.complete(true);
             consumer
         };
+        let mut told_interior = is_from_interior(message);
         if let Some(local) = forwarding.locals.get(key) {
-            for destination in local.in_process.iter().chain(&local.links) {
+            let destinations = local.in_process.iter().chain(&local.links);
+            for destination in destinations.filter(|destination| !destination.echoes(message)) {
+                let beyond = destination.beyond.as_ref();
+                told_interior |= beyond.is_some_and(|beyond| beyond.role == Role::Edge);
                 destination.sink.deliver(copy());
                 copies += 1;
             }
+        }
+        if let Some(uplink) = forwarding.uplink.as_ref().filter(|_| !told_interior) {
+            uplink.sink.deliver(copy());
+            copies += 1;
         }
         if let Some(remotes) = forwarding.table.remotes(key) {
             let table = &forwarding.table;
@@ -206,6 +243,12 @@ impl Dispatch {
         }
         copies
     }
+}
+
+/// Whether an edge router has a delivery from the interior.
+fn is_from_interior(message: &Message) -> bool {
+    let came_by = message.came_by.as_ref();
+    came_by.is_some_and(|handle| handle.role == Role::Edge)
 }
 
 fn origin(forwarding: &Forwarding, message: &Message) -> Origin {

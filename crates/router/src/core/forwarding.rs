@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use skupper_routing::{AddressKey, LinkId, Table, Treatment};
 
+use skupper_management::entity::Role;
+
 use super::treatments::Treatments;
 use crate::connection::handle::ConnectionHandle;
 use crate::transit::load::Outstanding;
+use crate::transit::message::Message;
 use crate::transit::pipe::Consumer;
 
 /// Takes deliveries off the router's hands.
@@ -27,6 +30,46 @@ pub struct Destination {
     pub outstanding: Outstanding,
     /// From how many on other destinations are preferred.
     pub capacity: u64,
+    /// The connection from or to an edge router that it lies behind, if it does.
+    pub beyond: Option<Arc<ConnectionHandle>>,
+}
+
+impl Destination {
+    /// Whether it only stands for consumers of another router: the interior's or another edge router's, seen from an edge
+    /// router (§2.5, §2.8).
+    pub fn is_proxy(&self) -> bool {
+        self.beyond.as_ref().is_some_and(|handle| handle.is_proxy())
+    }
+
+    /// Whether a delivery would go back to where it came from (§6.4, the edge-echo rule).
+    pub fn echoes(&self, message: &Message) -> bool {
+        let Some(out) = &self.beyond else {
+            return false;
+        };
+        if let Some(came) = &message.came_by {
+            // One hop between edge routers, and none from the interior through one edge router to another.
+            let back = came.number == out.number && came.role == Role::Edge;
+            if back || out.is_proxy() {
+                return true;
+            }
+        }
+        message.annotations.ingress_mesh.is_some() && out.is_in_mesh(message)
+    }
+}
+
+impl ConnectionHandle {
+    fn is_proxy(&self) -> bool {
+        match self.role {
+            Role::Edge => !self.incoming,
+            role => role == Role::InterEdge,
+        }
+    }
+
+    fn is_in_mesh(&self, message: &Message) -> bool {
+        let ingress = message.annotations.ingress_mesh.as_deref();
+        let mesh = self.mesh.load();
+        ingress == mesh.as_ref().map(|mesh| &***mesh)
+    }
 }
 
 /// The destinations that an address has on this router.
@@ -46,6 +89,27 @@ impl Local {
     /// Whether nobody consumes here.
     pub fn is_empty(&self) -> bool {
         self.in_process.is_empty() && self.links.is_empty()
+    }
+
+    /// Whether other routers are told that the address is consumed here.
+    pub fn is_told(&self, key: &AddressKey) -> bool {
+        (key.is_propagated() && !self.in_process.is_empty())
+            || self.links.iter().any(|link| !link.is_proxy())
+    }
+
+    /// The edge mesh that all destinations are in, if they are all in one.
+    pub fn sole_mesh(&self) -> Option<Arc<str>> {
+        if !self.in_process.is_empty() {
+            return None;
+        }
+        let mut meshes = self.links.iter().map(|link| {
+            let mesh = link.beyond.as_ref()?.mesh.load_full()?;
+            Some(mesh)
+        });
+        let first = meshes.next()??;
+        meshes
+            .all(|mesh| mesh.as_deref() == Some(&*first))
+            .then(|| Arc::from(&**first))
     }
 }
 
@@ -113,6 +177,8 @@ pub struct Forwarding {
     pub neighbours: Arc<HashMap<LinkId, Neighbour>>,
     /// How addresses are treated.
     pub treatments: Arc<Treatments>,
+    /// Where an edge router sends what it has no destination for.
+    pub uplink: Option<Arc<Destination>>,
 }
 
 impl Forwarding {
@@ -130,13 +196,34 @@ impl Forwarding {
 
     /// Whether a delivery to the address would find a destination now.
     pub fn is_reachable(&self, key: &AddressKey) -> bool {
-        if self.locals.get(key).is_some_and(|local| !local.is_empty()) {
+        self.is_reachable_from(key, None)
+    }
+
+    /// The same of a delivery that comes from an edge router (§2.6): not its own consumers, nor those of its mesh.
+    pub fn is_reachable_from(&self, key: &AddressKey, edge: Option<&ConnectionHandle>) -> bool {
+        let mesh = edge.and_then(|edge| edge.mesh.load_full());
+        let other = |of: Option<&str>| mesh.is_none() || mesh.as_ref().map(|mesh| &***mesh) != of;
+        let serves = |destination: &Destination| {
+            let (Some(edge), Some(beyond)) = (edge, &destination.beyond) else {
+                return true;
+            };
+            let theirs = beyond.mesh.load();
+            beyond.number != edge.number && other(theirs.as_ref().map(|mesh| &***mesh))
+        };
+        if self.locals.get(key).is_some_and(|local| {
+            let inner = !local.in_process.is_empty() && (edge.is_none() || key.is_propagated());
+            inner || local.links.iter().any(|link| serves(link))
+        }) {
             return true;
         }
         self.table.remotes(key).is_some_and(|remotes| {
+            let sole = |router| {
+                let found = remotes.sole_meshes.iter().find(|(of, _)| *of == router);
+                found.map(|(_, mesh)| &**mesh)
+            };
             remotes.routers.iter().any(|router| {
                 let link = self.table.route(router).and_then(|route| route.link);
-                link.is_some_and(|link| self.neighbours.contains_key(&link))
+                link.is_some_and(|link| self.neighbours.contains_key(&link)) && other(sole(router))
             })
         })
     }

@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod dispatch;
+mod edge;
 pub mod forwarding;
 mod neighbours;
 mod process;
@@ -13,6 +14,7 @@ mod treatments;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use skupper_routing::mesh::Bid;
 use skupper_routing::{AddressKey, Treatment};
 use tokio::sync::{mpsc, oneshot};
 
@@ -46,6 +48,18 @@ pub(crate) enum CoreCommand {
     Closed(u64),
     /// A control message came in: the whole message.
     Control { connection: u64, payload: Bytes },
+    /// The interior has (or has not any more) a destination for an address that is produced at this edge router.
+    Tracked {
+        connection: u64,
+        key: AddressKey,
+        reachable: bool,
+    },
+    /// Another edge router bids for the name of the mesh.
+    Bid { connection: u64, bid: Bid },
+    /// An edge router has told which mesh it is in.
+    MeshTold(u64),
+    /// The peer has detached a link that this edge router had attached.
+    EdgeLinkLost { connection: u64, link: u64 },
     /// The configuration has a new `address` entity.
     AddRule(Rule),
     /// An `address` entity was deleted.

@@ -98,6 +98,7 @@ impl Context {
             sink: Arc::new(ProcessSink { messages: sender }),
             outstanding: Outstanding::default(),
             capacity: QUEUE as u64,
+            beyond: None,
         };
         self.core.add_destination(key.clone(), destination, true);
         Subscription {

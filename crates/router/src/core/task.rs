@@ -14,10 +14,12 @@ use tokio::sync::mpsc;
 
 use super::CoreCommand;
 use super::dispatch::Dispatch;
+use super::edge::{Change, Edge};
 use super::forwarding::{Destination, Forwarding, Local, Locals};
 use super::neighbours::Connections;
 use super::treatments::Treatments;
-use crate::connection::handle::{Command, ConnectionHandle, Outlet};
+use crate::connection::handle::{Command, ConnectionHandle, Outlet, Purpose};
+use crate::context::Numbers;
 use crate::tcp::WatchSet;
 use crate::transit::message::Message;
 use crate::transit::pipe::pipe;
@@ -34,6 +36,8 @@ pub(crate) struct Core {
     connections: Connections,
     watches: WatchSet,
     treatments: Arc<Treatments>,
+    /// Of an edge router: its connections to others.
+    edge: Option<Edge>,
     /// Octets received from each neighbour when the engine was last told of them.
     heard: HashMap<LinkId, u64>,
     dirty: bool,
@@ -44,8 +48,11 @@ impl Core {
         dispatch: Arc<Dispatch>,
         config: skupper_routing::Config,
         default: Treatment,
+        numbers: Arc<Numbers>,
     ) -> Self {
+        let edge = dispatch.edge;
         Core {
+            edge: edge.then(|| Edge::new(dispatch.clone(), numbers)),
             dispatch,
             engine: Engine::new(config, Duration::ZERO),
             started: Instant::now(),
@@ -66,8 +73,9 @@ impl Core {
     fn handle(&mut self, command: CoreCommand) {
         match command {
             CoreCommand::Watch(watch) => {
-                watch.set(self.dispatch.forwarding.load().is_reachable(&watch.key));
+                watch.look(&self.dispatch.forwarding.load());
                 self.watches.add(&watch);
+                self.dirty |= self.edge.is_some();
             }
             CoreCommand::AddDestination {
                 key,
@@ -77,10 +85,7 @@ impl Core {
                 self.add_destination(key, destination, in_process);
             }
             CoreCommand::RemoveDestination { key, id } => self.remove_destination(&key, id),
-            CoreCommand::Opened(connection) => {
-                self.connections.opened(connection);
-                self.dirty = true;
-            }
+            CoreCommand::Opened(connection) => self.opened(connection),
             CoreCommand::ControlUp(number) => self.control_up(number),
             CoreCommand::ControlDown(number) => {
                 self.connections.set_control(number, false);
@@ -93,7 +98,20 @@ impl Core {
                     let now = self.now();
                     self.engine.link_down(LinkId(number), now);
                 }
+                self.with_edge(|edge| edge.closed(number));
                 self.dirty = true;
+            }
+            CoreCommand::Tracked {
+                connection,
+                key,
+                reachable,
+            } => self.with_edge(|edge| edge.tracked(connection, &key, reachable)),
+            CoreCommand::Bid { connection, bid } => {
+                self.with_edge(|edge| edge.on_bid(connection, bid));
+            }
+            CoreCommand::MeshTold(number) => self.mesh_told(number),
+            CoreCommand::EdgeLinkLost { connection, link } => {
+                self.with_edge(|edge| edge.link_lost(connection, link));
             }
             CoreCommand::Control {
                 connection,
@@ -109,6 +127,61 @@ impl Core {
                 self.dirty = true;
             }
             CoreCommand::Look(look) => look(self),
+        }
+    }
+
+    fn opened(&mut self, connection: Arc<ConnectionHandle>) {
+        match connection.purpose() {
+            Purpose::Router | Purpose::RouterData => self.connections.opened(connection),
+            Purpose::Edge => self.with_edge(|edge| edge.opened(connection)),
+            Purpose::InterEdge => self.with_edge(|edge| edge.peer_opened(connection)),
+            Purpose::Client => {}
+        }
+        self.dirty = true;
+    }
+
+    /// Does something with an edge router's connections, and with this router's destinations what follows.
+    fn with_edge(&mut self, act: impl FnOnce(&mut Edge)) {
+        let Some(edge) = &mut self.edge else { return };
+        act(edge);
+        for change in edge.take_changes() {
+            match change {
+                Change::Bind(key, destination) => self.add_destination(key, destination, false),
+                Change::Unbind(key, id) => self.remove_destination(&key, id),
+            }
+        }
+    }
+
+    /// An edge router is in another mesh now: so are its consumers.
+    fn mesh_told(&mut self, number: u64) {
+        let behind = |local: &Local| {
+            local.links.iter().any(|link| {
+                let beyond = link.beyond.as_ref();
+                beyond.is_some_and(|beyond| beyond.number == number)
+            })
+        };
+        let keys: Vec<AddressKey> = self
+            .locals
+            .iter()
+            .filter(|(_, local)| behind(local))
+            .map(|(key, _)| key.clone())
+            .collect();
+        keys.iter().for_each(|key| self.announce(key));
+        self.dirty = true;
+    }
+
+    /// Has other routers told of an address, or told that it is not consumed here any more.
+    fn announce(&mut self, key: &AddressKey) {
+        if self.edge.is_some() || !key.is_synchronised() {
+            return;
+        }
+        let now = self.now();
+        match self.locals.get(key).filter(|local| local.is_told(key)) {
+            Some(local) => {
+                let (treatment, mesh) = (local.treatment, local.sole_mesh());
+                self.engine.address_up(key.clone(), treatment, mesh, now);
+            }
+            None => self.engine.address_down(key.clone(), now),
         }
     }
 
@@ -145,19 +218,14 @@ impl Core {
                 }
             }
         };
-        let first = local.is_empty();
         let list = if in_process {
             &mut local.in_process
         } else {
             &mut local.links
         };
         list.push(Arc::new(destination));
-        let treatment = local.treatment;
         self.locals.set(&key, Some(local));
-        if first {
-            let now = self.now();
-            self.engine.address_up(key, treatment, None, now);
-        }
+        self.announce(&key);
         self.dirty = true;
     }
 
@@ -168,13 +236,8 @@ impl Core {
         let mut local = Local::clone(local);
         local.in_process.retain(|destination| destination.id != id);
         local.links.retain(|destination| destination.id != id);
-        if local.is_empty() {
-            self.locals.set(key, None);
-            let now = self.now();
-            self.engine.address_down(key.clone(), now);
-        } else {
-            self.locals.set(key, Some(local));
-        }
+        self.locals.set(key, (!local.is_empty()).then_some(local));
+        self.announce(key);
         self.dirty = true;
     }
 
@@ -266,6 +329,12 @@ impl Core {
             }
         }
         if std::mem::take(&mut self.dirty) {
+            if self.edge.is_some() {
+                let watched = self.watches.keys();
+                let locals = self.locals.clone();
+                self.with_edge(|edge| edge.reconcile(&locals, &watched));
+                self.dirty = false;
+            }
             self.publish();
         }
     }
@@ -297,10 +366,11 @@ impl Core {
             locals: self.locals.clone(),
             neighbours: Arc::new(self.connections.neighbours()),
             treatments: self.treatments.clone(),
+            uplink: self.edge.as_ref().and_then(Edge::uplink),
         };
         let forwarding = Arc::new(forwarding);
         self.dispatch.forwarding.store(forwarding.clone());
-        self.watches.update(|key| forwarding.is_reachable(key));
+        self.watches.update(&forwarding);
     }
 }
 
@@ -372,6 +442,8 @@ pub(crate) async fn run(mut core: Core, mut commands: mpsc::UnboundedReceiver<Co
                 core.notice_traffic();
                 let now = core.now();
                 core.engine.handle_timeout(now);
+                // Nobody says that a producer is gone: the links for its address are looked at now and then.
+                core.dirty |= core.edge.is_some();
             }
         }
     }

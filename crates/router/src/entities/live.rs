@@ -120,7 +120,7 @@ impl Entities {
             return Err(Failure::NotFound("Not Found".to_owned()));
         };
         if wanted.get("adminStatus").and_then(Value::as_str) == Some("deleted") {
-            if connection.purpose() != Purpose::Client {
+            if matches!(connection.purpose(), Purpose::Router | Purpose::RouterData) {
                 let text = "You are not allowed to perform this operation.";
                 return Err(Failure::Forbidden(text.to_owned()));
             }
@@ -391,7 +391,7 @@ fn connection_row(connection: &Arc<ConnectionHandle>) -> Attributes {
     let role = match connection.purpose() {
         Purpose::RouterData => "inter-router-data",
         Purpose::Router => "inter-router",
-        Purpose::Client => connection.role.as_str(),
+        Purpose::Client | Purpose::Edge | Purpose::InterEdge => connection.role.as_str(),
     };
     let properties: serde_json::Map<String, Value> = peer
         .into_iter()

@@ -192,10 +192,10 @@ impl Entities {
 
     fn check_role(&self, role: Role) -> Result<(), Failure> {
         match role {
-            Role::Normal | Role::InterRouter | Role::RouteContainer | Role::Edge => Ok(()),
-            other => Err(Failure::BadRequest(format!(
-                "role='{other}' is not served by this router: use normal, inter-router or route-container"
+            Role::InterNetwork => Err(Failure::BadRequest(format!(
+                "role='{role}' is not served by this router: use normal, inter-router, edge, inter-edge or route-container"
             ))),
+            _ => Ok(()),
         }
     }
 

@@ -61,6 +61,7 @@ impl TcpConnector {
             sink: Arc::new(sink),
             outstanding: Outstanding::default(),
             capacity: CAPACITY,
+            beyond: None,
         };
         let key = context.dispatch.naming.key(&connector.settings.address);
         context.core.add_destination(key, destination, false);

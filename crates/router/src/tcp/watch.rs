@@ -1,14 +1,20 @@
 //! Whether addresses can be reached, as the core sees it, for those who act on it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use skupper_routing::AddressKey;
 
+use crate::connection::handle::ConnectionHandle;
+use crate::core::forwarding::Forwarding;
+
 /// Watches one address.
 pub(crate) struct Watch {
     /// The address.
     pub(crate) key: AddressKey,
+    /// The connection of the edge router that asks, if one does: it is not asking for its own consumers.
+    edge: Option<Arc<ConnectionHandle>>,
     reachable: AtomicBool,
     changed: Box<dyn Fn(bool) + Send + Sync>,
 }
@@ -19,8 +25,18 @@ impl Watch {
         key: AddressKey,
         changed: impl Fn(bool) + Send + Sync + 'static,
     ) -> Arc<Self> {
+        Self::of_edge(key, None, changed)
+    }
+
+    /// The same on behalf of the edge router at the other end of a connection.
+    pub(crate) fn of_edge(
+        key: AddressKey,
+        edge: Option<Arc<ConnectionHandle>>,
+        changed: impl Fn(bool) + Send + Sync + 'static,
+    ) -> Arc<Self> {
         Arc::new(Watch {
             key,
+            edge,
             reachable: AtomicBool::new(false),
             changed: Box::new(changed),
         })
@@ -31,8 +47,9 @@ impl Watch {
         self.reachable.load(Ordering::Acquire)
     }
 
-    /// Says whether the address has a destination.
-    pub(crate) fn set(&self, reachable: bool) {
+    /// Sees whether the address has a destination.
+    pub(crate) fn look(&self, forwarding: &Forwarding) {
+        let reachable = forwarding.is_reachable_from(&self.key, self.edge.as_deref());
         if self.reachable.swap(reachable, Ordering::AcqRel) != reachable {
             (self.changed)(reachable);
         }
@@ -51,14 +68,20 @@ impl WatchSet {
         self.watches.push(Arc::downgrade(watch));
     }
 
-    /// Tells every watch what `is_reachable` says of its address.
-    pub(crate) fn update(&mut self, is_reachable: impl Fn(&AddressKey) -> bool) {
+    /// Lets every watch see a new state of the router.
+    pub(crate) fn update(&mut self, forwarding: &Forwarding) {
         self.watches.retain(|watch| match watch.upgrade() {
             Some(watch) => {
-                watch.set(is_reachable(&watch.key));
+                watch.look(forwarding);
                 true
             }
             None => false,
         });
+    }
+
+    /// The addresses that are watched.
+    pub(crate) fn keys(&self) -> HashSet<AddressKey> {
+        let watches = self.watches.iter().filter_map(std::sync::Weak::upgrade);
+        watches.map(|watch| watch.key.clone()).collect()
     }
 }

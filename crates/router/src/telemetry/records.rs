@@ -337,7 +337,7 @@ impl Access {
 }
 
 fn between_routers(role: Role) -> bool {
-    matches!(role, Role::InterRouter | Role::Edge | Role::InterEdge)
+    role.is_between_routers()
 }
 
 fn began(record: Record, when: SystemTime) -> Record {

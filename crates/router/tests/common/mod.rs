@@ -17,7 +17,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts an interior router with these sections.
 pub(crate) fn router(id: &str, sections: &[Value]) -> Router {
-    let mut document = vec![json!(["router", {"id": id, "mode": "interior", "workerThreads": 2}])];
+    router_in_mode("interior", id, sections)
+}
+
+/// Starts an edge router with these sections.
+pub(crate) fn edge_router(id: &str, sections: &[Value]) -> Router {
+    router_in_mode("edge", id, sections)
+}
+
+fn router_in_mode(mode: &str, id: &str, sections: &[Value]) -> Router {
+    let mut document = vec![json!(["router", {"id": id, "mode": mode, "workerThreads": 2}])];
     document.extend_from_slice(sections);
     let text = Value::Array(document).to_string();
     let document = Document::parse(&text, Dialect::Json).unwrap();
@@ -32,6 +41,12 @@ pub(crate) fn inter_router_listener(name: &str) -> Value {
 /// A connector to another router.
 pub(crate) fn inter_router_connector(name: &str, port: u16) -> Value {
     json!(["connector", {"name": name, "role": "inter-router", "host": "127.0.0.1", "port": port.to_string()}])
+}
+
+/// The same section for another role.
+pub(crate) fn with_role(mut section: Value, role: &str) -> Value {
+    section[1]["role"] = json!(role);
+    section
 }
 
 /// A listener for routers that presents a profile and demands a certificate.

@@ -99,6 +99,12 @@ impl AddressKey {
         &self.0
     }
 
+    /// Whether consumers inside a router are told to other routers: those of application addresses, but for the management
+    /// agent, which every router has.
+    pub fn is_propagated(&self) -> bool {
+        self.is_synchronised() && self.text() != "$management"
+    }
+
     /// Whether interior routers tell each other of keys of this class (§4.2).
     pub fn is_synchronised(&self) -> bool {
         matches!(self.class(), Class::Mobile | Class::Network | Class::Edge)
@@ -123,7 +129,8 @@ impl fmt::Debug for AddressKey {
     }
 }
 
-/// The names an interior router reads addresses against: its own id and its network's.
+/// The names a router reads addresses against: its own id and its network's. Edge routers read them alike; what is not their
+/// own they send to the interior.
 #[derive(Clone, Debug)]
 pub struct Naming {
     router: Arc<str>,
@@ -136,6 +143,18 @@ impl Naming {
         Self {
             router: router.into(),
             network: network.map(Into::into),
+        }
+    }
+
+    /// The address by which other routers reach the local name `name` of this router, which is an `edge` router or not
+    /// (§4.5).
+    pub fn address(&self, name: &str, edge: bool) -> String {
+        let router = &self.router;
+        match (&self.network, edge) {
+            (None, false) => format!("amqp:/_topo/{AREA}/{router}/{name}"),
+            (None, true) => format!("amqp:/_edge/{router}/{name}"),
+            (Some(network), false) => format!("amqp:/_xtopo/{network}/{AREA}/{router}/{name}"),
+            (Some(network), true) => format!("amqp:/_xedge/{network}/{router}/{name}"),
         }
     }
 
@@ -271,6 +290,17 @@ mod tests {
             ("amqp:/", "Mamqp:"),
         ] {
             assert_eq!(naming.key(address).as_str(), key, "{address}");
+        }
+    }
+
+    #[test]
+    fn own_names_are_read_as_they_are_written() {
+        for network in [None, Some("my-network")] {
+            let naming = Naming::new("my-router", network);
+            for edge in [false, true] {
+                let address = naming.address("temp.x", edge);
+                assert_eq!(naming.key(&address).as_str(), "Ltemp.x", "{address}");
+            }
         }
     }
 

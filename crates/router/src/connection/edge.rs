@@ -1,0 +1,339 @@
+//! Links between an edge router and the interior, and between two edge routers (router protocol reference §2.5–§2.8): this
+//! side's own, and the answers to the peer's.
+
+use bytes::Bytes;
+use skupper_amqp::connection::{LinkId, SessionId};
+use skupper_amqp::message::{Body, Header, Message as AmqpMessage, RouterAnnotations};
+use skupper_amqp::performative::names;
+use skupper_amqp::{Attach, Condition, DeliveryState, Role as LinkRole, Symbol, Terminus, Value};
+use skupper_management::entity::Role;
+use skupper_routing::address::Class;
+use skupper_routing::{AddressKey, mesh};
+
+use super::handle::{EdgeLink, LinkSink};
+use super::links::{Address, Counts, End, Kind, Link, Replenish, SenderEnd};
+use super::task::Task;
+use crate::core::CoreCommand;
+use crate::core::forwarding::Destination;
+use crate::transit::load::Outstanding;
+use crate::transit::message::Message;
+use crate::transit::pipe::{Consumer, pipe};
+
+const DOWNLINK: &str = "qd.router-edge-downlink";
+const INTER_EDGE: &str = "qd.router-inter-edge";
+const TRACKING: &str = "_$qd.edge_addr_tracking";
+const MESH: &str = "_$qd.mesh_discovery";
+const BIDS: &str = "_$qd.mesh_id_negotiation";
+/// Credit for messages about the mesh.
+const MESH_CREDIT: u32 = 3;
+/// Credit for messages about addresses.
+const TRACKING_CREDIT: u32 = 32;
+
+/// The sessions and links of a connection to or from an edge router.
+#[derive(Default)]
+pub(super) struct EdgeSide {
+    endpoint: Option<SessionId>,
+    core: Option<SessionId>,
+    /// The edge router is told by it which addresses have destinations.
+    tracking: Option<LinkId>,
+}
+
+impl Task {
+    /// Whether the peer is an edge router, or this router is one and the peer another.
+    pub(super) fn is_edge(&self) -> bool {
+        matches!(self.settings.role, Role::Edge | Role::InterEdge)
+    }
+
+    /// Attaches a link of this edge router's.
+    pub(super) fn attach_edge_link(&mut self, number: u64, purpose: EdgeLink) {
+        let me = self.context.dispatch.me.to_string();
+        let at = |address: &str| Terminus::at(address);
+        let (role, mut source, mut target) = match &purpose {
+            EdgeLink::Uplink | EdgeLink::Direct => {
+                (LinkRole::Sender, Terminus::default(), Terminus::default())
+            }
+            EdgeLink::Mesh => (LinkRole::Sender, Terminus::default(), at(MESH)),
+            EdgeLink::Bids => (LinkRole::Sender, Terminus::default(), at(BIDS)),
+            EdgeLink::Producer(key) => (LinkRole::Sender, Terminus::default(), at(key.text())),
+            EdgeLink::Downlink => (LinkRole::Receiver, at(&me), Terminus::default()),
+            EdgeLink::Tracking => (LinkRole::Receiver, at(TRACKING), Terminus::default()),
+            EdgeLink::Consumer(key) => (LinkRole::Receiver, at(key.text()), Terminus::default()),
+        };
+        let capability = match &purpose {
+            EdgeLink::Downlink => Some(DOWNLINK),
+            EdgeLink::Direct => Some(INTER_EDGE),
+            _ => None,
+        };
+        for terminus in [&mut source, &mut target] {
+            terminus.expiry_policy = Some(Symbol::from_static("link-detach"));
+            terminus.capabilities = capability.map(Symbol::from_static).into_iter().collect();
+        }
+        let (kind, credit) = match &purpose {
+            EdgeLink::Tracking => (Kind::Tracking, TRACKING_CREDIT),
+            _ => (Kind::Endpoint, self.settings.capacity),
+        };
+        let core = matches!(
+            purpose,
+            EdgeLink::Tracking | EdgeLink::Mesh | EdgeLink::Bids
+        );
+        let address = match purpose {
+            EdgeLink::Consumer(key) | EdgeLink::Producer(key) => Some(Address {
+                text: key.text().into(),
+                key,
+            }),
+            _ => None,
+        };
+        let attached = self.edge_session(core).is_some_and(|session| {
+            let id = self.attach_with(number, session, role, [source, target], kind, credit);
+            if let Some(link) = id.and_then(|id| self.link(id)) {
+                link.address = address;
+            }
+            id.is_some()
+        });
+        if !attached {
+            tracing::error!(
+                target: "ROUTER_CORE",
+                "[C{}] the peer takes too few sessions or links for an edge router", self.handle.number
+            );
+        }
+    }
+
+    fn edge_session(&mut self, core: bool) -> Option<SessionId> {
+        let known = match core {
+            true => self.edge.core,
+            false => self.edge.endpoint,
+        };
+        if known.is_some() {
+            return known;
+        }
+        let session = self.amqp.begin().ok()?;
+        match core {
+            true => self.edge.core = Some(session),
+            false => self.edge.endpoint = Some(session),
+        }
+        Some(session)
+    }
+
+    /// Detaches a link of this router's.
+    pub(super) fn detach_number(&mut self, number: u64) {
+        if let Some(id) = self.by_number.get(&number).copied() {
+            // The answer removes it; one that is gone needs none.
+            let _ = self.amqp.detach(id, None);
+        }
+    }
+
+    /// An attach that only edge routers make; false: it is an ordinary one.
+    pub(super) fn on_edge_attached(
+        &mut self,
+        id: LinkId,
+        attach: &Attach,
+        terminus: &Terminus,
+    ) -> bool {
+        let address = terminus.address.as_deref();
+        let sending = attach.role == LinkRole::Receiver;
+        let interior = self.settings.role == Role::Edge && self.handle.incoming;
+        let between = self.settings.role == Role::InterEdge;
+        match (address, sending) {
+            (Some(TRACKING), true) if interior => self.begin_tracking(id, attach),
+            (Some(MESH), false) if interior => self.take_messages(id, attach, Kind::Mesh),
+            (Some(BIDS), false) if between => self.take_messages(id, attach, Kind::Bids),
+            (Some(TRACKING | MESH | BIDS), _) => {
+                let text = "Connection does not support this endpoint";
+                self.refuse(id, "qd:connection-role", text);
+            }
+            (Some(edge), true) if interior && terminus.has(DOWNLINK) => {
+                let key = AddressKey::new(Class::Edge, edge);
+                let number = self.context.numbers.link();
+                let outstanding = self.add_destination(number, &key);
+                self.answer(id, attach, None);
+                let end = SenderEnd {
+                    destination: Some(outstanding),
+                    ..SenderEnd::default()
+                };
+                let address = Address {
+                    text: edge.into(),
+                    key,
+                };
+                self.enter(
+                    id,
+                    attach,
+                    Kind::Downlink,
+                    End::Sender(end),
+                    number,
+                    Some(address),
+                );
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Makes a link to the peer a destination of an address.
+    pub(super) fn add_destination(&mut self, link: u64, key: &AddressKey) -> Outstanding {
+        let edge = self.is_edge();
+        let streams = self
+            .handle
+            .peer
+            .get()
+            .is_some_and(|peer| peer.streaming_links);
+        let sink = LinkSink {
+            connection: self.handle.clone(),
+            link,
+            streams: edge && streams,
+        };
+        let outstanding = Outstanding::default();
+        let destination = Destination {
+            id: link,
+            sink: std::sync::Arc::new(sink),
+            outstanding: outstanding.clone(),
+            capacity: self.settings.capacity.into(),
+            beyond: edge.then(|| self.handle.clone()),
+        };
+        self.context
+            .core
+            .add_destination(key.clone(), destination, false);
+        outstanding
+    }
+
+    fn enter(
+        &mut self,
+        id: LinkId,
+        attach: &Attach,
+        kind: Kind,
+        end: End,
+        number: u64,
+        address: Option<Address>,
+    ) {
+        let name = attach.name.clone();
+        self.put_link(Link {
+            id,
+            number,
+            name,
+            kind,
+            end,
+            address,
+            counts: Counts::default(),
+        });
+    }
+
+    fn begin_tracking(&mut self, id: LinkId, attach: &Attach) {
+        self.answer(id, attach, None);
+        let number = self.context.numbers.link();
+        let end = End::Sender(SenderEnd::default());
+        self.enter(id, attach, Kind::Tracking, end, number, None);
+        self.edge.tracking = Some(id);
+        let reachable: Vec<AddressKey> = self
+            .links
+            .iter()
+            .flatten()
+            .filter(|link| matches!(&link.end, End::Receiver(receiver) if receiver.watch.is_some() && receiver.open))
+            .filter_map(|link| Some(link.address.as_ref()?.key.clone()))
+            .collect();
+        for key in reachable {
+            self.track(&key, true);
+        }
+    }
+
+    fn take_messages(&mut self, id: LinkId, attach: &Attach, kind: Kind) {
+        self.answer(id, attach, None);
+        // A link that is gone needs no credit.
+        let _ = self.amqp.grant(id, MESH_CREDIT);
+        let number = self.context.numbers.link();
+        let end = End::Receiver(super::attach::receiver(Replenish::AtOnce));
+        self.enter(id, attach, kind, end, number, None);
+    }
+
+    /// Tells the edge router at the other end whether an address of its producers has a destination.
+    pub(super) fn track(&mut self, key: &AddressKey, reachable: bool) {
+        let Some(id) = self.edge.tracking else { return };
+        let body = Value::List(vec![Value::String(key.to_string()), Value::Bool(reachable)]);
+        let message = AmqpMessage {
+            header: Some(Header::default()),
+            body: Body::Value(body),
+            ..AmqpMessage::default()
+        };
+        self.enqueue(id, whole(message.to_bytes()));
+    }
+
+    /// A whole message about addresses or meshes came; what becomes of it.
+    pub(super) fn on_edge_message(&mut self, kind: Kind, payload: &Bytes) -> DeliveryState {
+        let malformed = || {
+            DeliveryState::rejected(Condition::new(
+                names::DECODE_ERROR,
+                "a message between edge routers cannot be read",
+            ))
+        };
+        let Ok(message) = AmqpMessage::decode(payload) else {
+            return malformed();
+        };
+        let connection = self.handle.number;
+        let property = |name: &str| message.application_properties.as_ref()?.get(name);
+        let name = |name: &str| {
+            let text = property(name)?.as_str()?;
+            (text.len() == mesh::ID_LEN).then(|| text.to_owned())
+        };
+        match kind {
+            Kind::Tracking => {
+                let Some((key, reachable)) = tracked(&message) else {
+                    return malformed();
+                };
+                self.context.core.tell(CoreCommand::Tracked {
+                    connection,
+                    key,
+                    reachable,
+                });
+            }
+            Kind::Mesh => {
+                let Some(id) = name("meshid") else {
+                    return malformed();
+                };
+                self.handle.mesh.store(Some(std::sync::Arc::new(id.into())));
+                self.context.core.tell(CoreCommand::MeshTold(connection));
+            }
+            _ => {
+                let ordinal = property("ordinal").and_then(Value::as_i64);
+                let (Some(ordinal), Some(id)) = (ordinal, name("id")) else {
+                    return malformed();
+                };
+                let id = id.into();
+                let bid = mesh::Bid { ordinal, id };
+                self.context.core.tell(CoreCommand::Bid { connection, bid });
+            }
+        }
+        DeliveryState::Accepted
+    }
+
+    /// The routers' section of a message that leaves this edge router.
+    pub(super) fn edge_section(
+        &self,
+        annotations: &RouterAnnotations,
+        section: &mut bytes::BytesMut,
+    ) {
+        if self.settings.role == Role::Edge {
+            let mesh = self.context.dispatch.mesh.load();
+            let mesh = mesh.as_ref().map(|mesh| &***mesh);
+            annotations.write_from_edge(mesh, section);
+        } else {
+            annotations.write_from_edge(annotations.ingress_mesh.as_deref(), section);
+        }
+    }
+}
+
+/// A whole message, not settled; what becomes of it nobody waits for.
+pub(crate) fn whole(payload: Bytes) -> Consumer {
+    let (producer, consumer) = pipe(Message::default());
+    producer.push(payload);
+    producer.complete(false);
+    consumer
+}
+
+/// Address and state of a tracking message.
+fn tracked(message: &AmqpMessage) -> Option<(AddressKey, bool)> {
+    let Body::Value(Value::List(list)) = &message.body else {
+        return None;
+    };
+    match list.as_slice() {
+        [Value::String(key), Value::Bool(reachable)] => Some((AddressKey::parse(key)?, *reachable)),
+        _ => None,
+    }
+}

@@ -1,0 +1,150 @@
+//! Edge routers, beside the interior and beside each other.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that panics has failed"
+)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::thread;
+
+use common::*;
+use serde_json::Value;
+use skupper_router::Router;
+
+fn edge_listener(name: &str) -> Value {
+    with_role(inter_router_listener(name), "edge")
+}
+
+fn edge_connector(name: &str, port: u16) -> Value {
+    with_role(inter_router_connector(name, port), "edge")
+}
+
+fn interior(id: &str, more: &[Value]) -> (Router, u16) {
+    let mut sections = vec![edge_listener("edges")];
+    sections.extend_from_slice(more);
+    let router = router(id, &sections);
+    let port = listener_port(&router, "edges");
+    (router, port)
+}
+
+/// Flows through an address that leads to an echo.
+fn exercise(router: &Router, address: &str) {
+    let at = open_port(router, address);
+    assert_eq!(exchange(at, b"hello"), b"hello");
+    assert_eq!(stream_through(at, 4 << 20), 4 << 20);
+    let flows: Vec<_> = (0..20_u8)
+        .map(|n| thread::spawn(move || assert_eq!(exchange(at, &vec![n; 9_000]), vec![n; 9_000])))
+        .collect();
+    for flow in flows {
+        flow.join().unwrap();
+    }
+}
+
+#[test]
+fn flows_between_an_edge_router_and_the_interior() {
+    let port = server(echo);
+    let (inner, edges) = interior("INT", &[tcp_connector("in", port), tcp_listener("out")]);
+    let sections = [
+        edge_connector("up", edges),
+        tcp_listener("in"),
+        tcp_connector("out", port),
+    ];
+    let edge = edge_router("EDGE", &sections);
+    exercise(&edge, "in");
+    exercise(&inner, "out");
+    drop(edge);
+    closed_port(&inner, "out");
+    let edge = edge_router("EDGE", &sections);
+    exercise(&edge, "in");
+    exercise(&inner, "out");
+    drop(inner);
+    closed_port(&edge, "in");
+}
+
+#[test]
+fn flows_between_edge_routers_of_two_interior_ones() {
+    let (west, west_edges) = interior("WEST", &[inter_router_listener("link")]);
+    let link = inter_router_connector("link", listener_port(&west, "link"));
+    let (_east, east_edges) = interior("EAST", &[link]);
+    let port = server(echo);
+    let near = edge_router(
+        "E1",
+        &[edge_connector("up", west_edges), tcp_listener("echo")],
+    );
+    let twin = edge_router(
+        "E2",
+        &[edge_connector("up", west_edges), tcp_listener("echo")],
+    );
+    let far = [
+        edge_connector("up", east_edges),
+        tcp_connector("echo", port),
+        tcp_listener("echo"),
+    ];
+    let far = edge_router("E3", &far);
+    for edge in [&near, &twin, &far] {
+        exercise(edge, "echo");
+    }
+    drop(far);
+    closed_port(&near, "echo");
+    let _nearer = edge_router(
+        "E4",
+        &[
+            edge_connector("up", west_edges),
+            tcp_connector("echo", port),
+        ],
+    );
+    exercise(&near, "echo");
+    exercise(&twin, "echo");
+}
+
+#[test]
+fn another_interior_router_takes_over() {
+    let (first, first_edges) = interior(
+        "FIRST",
+        &[tcp_listener("echo"), inter_router_listener("link")],
+    );
+    let link = inter_router_connector("link", listener_port(&first, "link"));
+    let (second, second_edges) = interior("SECOND", &[tcp_listener("echo"), link]);
+    let sections = [
+        edge_connector("up-1", first_edges),
+        edge_connector("up-2", second_edges),
+        tcp_connector("echo", server(echo)),
+    ];
+    let edge = edge_router("EDGE", &sections);
+    exercise(&first, "echo");
+    exercise(&second, "echo");
+    drop(first);
+    // The port may still be open for a moment.
+    wait_for("an echo by the other router", || {
+        let address = second.entities().tcp_listener("listener/echo")?.bound()?;
+        let mut stream = std::net::TcpStream::connect(address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(b"x").ok()?;
+        stream.read_exact(&mut [0]).ok()
+    });
+    exercise(&second, "echo");
+    drop(edge);
+    closed_port(&second, "echo");
+}
+
+#[test]
+fn flows_in_a_mesh_of_edge_routers() {
+    let port = server(echo);
+    let listener = with_role(inter_router_listener("mesh"), "inter-edge");
+    let west = edge_router(
+        "WEST",
+        &[listener, tcp_listener("east"), tcp_connector("west", port)],
+    );
+    let mesh = inter_router_connector("mesh", listener_port(&west, "mesh"));
+    let mesh = with_role(mesh, "inter-edge");
+    let sections = [mesh, tcp_listener("west"), tcp_connector("east", port)];
+    let east = edge_router("EAST", &sections);
+    exercise(&west, "east");
+    exercise(&east, "west");
+    drop(east);
+    closed_port(&west, "east");
+}
