@@ -130,18 +130,37 @@ impl Space {
         condition: &str,
         pieces: &[&str],
     ) -> Result<String> {
+        let what = format!("{kind} {name} to say {pieces:?} in {condition}");
+        self.await_said(kind, name, condition, &what, |said| {
+            pieces.iter().all(|piece| said.contains(piece))
+        })
+    }
+
+    /// Waits until the message of a condition is this and no more.
+    pub fn await_only_message(
+        &self,
+        kind: &str,
+        name: &str,
+        condition: &str,
+        message: &str,
+    ) -> Result<String> {
+        let what = format!("{kind} {name} to say {message:?} alone in {condition}");
+        self.await_said(kind, name, condition, &what, |said| said == message)
+    }
+
+    fn await_said(
+        &self,
+        kind: &str,
+        name: &str,
+        condition: &str,
+        what: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<String> {
         let mut last = String::new();
-        let waited = wait::until(
-            &format!("{kind} {name} to say {pieces:?} in {condition}"),
-            LIMIT,
-            || {
-                last = self.message(kind, name, condition)?;
-                Ok(pieces
-                    .iter()
-                    .all(|p| last.contains(p))
-                    .then(|| last.clone()))
-            },
-        );
+        let waited = wait::until(what, LIMIT, || {
+            last = self.message(kind, name, condition)?;
+            Ok(wanted(&last).then(|| last.clone()))
+        });
         waited.with_context(|| format!("it says: {last:?}"))
     }
 

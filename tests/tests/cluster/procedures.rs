@@ -1,9 +1,11 @@
 //! The custom-certificate procedures that a user follows, typed as they stand in the documentation.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use skupper_tests::material::{Authority, Leaf};
+use skupper_tests::space::{LIMIT, Space};
 use skupper_tests::stage::Stage;
+use xtask::wait;
 
 use crate::Scenario;
 
@@ -57,17 +59,9 @@ fn server_certificate_before_the_site(stage: &Stage) -> Result<()> {
             .as_array()
             .is_some_and(|c| !c.is_empty())
     })?;
-    ensure!(
-        west.shell(ASK_SERVER)? == SENTENCE,
-        "got: {}",
-        west.shell(ASK_SERVER)?
-    );
+    await_sentence(&west)?;
     west.await_ready("site", "west")?;
-    ensure!(
-        west.shell(ASK_SERVER)? == SENTENCE,
-        "got: {}",
-        west.shell(ASK_SERVER)?
-    );
+    await_sentence(&west)?;
     untouched(&west.get("secret", "skupper-site-server")?, &secret)
 }
 
@@ -82,17 +76,7 @@ fn server_certificate_over_the_managed_one(stage: &Stage) -> Result<()> {
             .map(|c| c.secret("skupper-site-server"))
     };
     let kept = |secret: &Value, verb: &str| -> Result<()> {
-        west.await_message(
-            "certificate",
-            "skupper-site-server",
-            "Ready",
-            &[SENTENCE.trim()],
-        )?;
-        ensure!(
-            west.shell(ASK_SERVER)? == SENTENCE,
-            "after {verb}: {}",
-            west.shell(ASK_SERVER)?
-        );
+        await_sentence(&west).with_context(|| format!("after {verb}"))?;
         untouched(&west.get("secret", "skupper-site-server")?, secret)
     };
 
@@ -126,6 +110,16 @@ fn server_certificate_over_the_managed_one(stage: &Stage) -> Result<()> {
     west.feed(&["create", "-f", "-"], &secret.to_string())?;
     kept(&secret, "delete and create")?;
     stage.await_presented(&west, &host, &secret)
+}
+
+/// Asks as the documentation does, until the answer is the sentence and nothing else.
+fn await_sentence(west: &Space) -> Result<()> {
+    let mut said = String::new();
+    wait::until("the sentence of the Certificate", LIMIT, || {
+        said = west.shell(ASK_SERVER)?;
+        Ok((said == SENTENCE).then_some(()))
+    })
+    .with_context(|| format!("it says: {said:?}"))
 }
 
 fn link_everything_generated(stage: &Stage) -> Result<()> {
@@ -176,10 +170,7 @@ fn link_by_hand(stage: &Stage) -> Result<()> {
 }
 
 /// Site `west` with link access, Ready; site `east` without.
-fn two_sites(
-    stage: &Stage,
-    name: &str,
-) -> Result<(skupper_tests::space::Space, skupper_tests::space::Space)> {
+fn two_sites(stage: &Stage, name: &str) -> Result<(Space, Space)> {
     let west = stage.space(&format!("{name}-west"))?;
     let east = stage.space(&format!("{name}-east"))?;
     west.site("west", Some("default"))?;
@@ -189,7 +180,7 @@ fn two_sites(
     Ok((west, east))
 }
 
-fn linked(east: &skupper_tests::space::Space, link: &str) -> Result<()> {
+fn linked(east: &Space, link: &str) -> Result<()> {
     let link = east.await_ready("link", link)?;
     ensure!(
         link["status"]["message"] == "OK",
