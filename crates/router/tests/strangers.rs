@@ -202,6 +202,20 @@ fn garbage_within_tls() {
 }
 
 #[test]
+fn an_interior_router_at_the_port_for_edges_is_told_so() {
+    let mut served = Served::new();
+    let port = listener_port(&served.router, "edge");
+    let lost = router("B", &[inter_router_connector("up", port)]);
+    let expected = "this port is for edge routers and the peer is an interior router";
+    wait_for("the sentence at the connector", || {
+        let connector = lost.entities().connector("up")?;
+        connector.status().1.contains(expected).then_some(())
+    });
+    assert!(served.refusal("edge").contains(expected));
+    served.check();
+}
+
+#[test]
 fn an_edge_router_with_this_routers_id_is_told_so() {
     let served = Served::new();
     let mut stream = served.stranger("edge");

@@ -19,6 +19,7 @@ use crate::tcp::Watch;
 
 const ROUTER: &str = "qd.router";
 const ROUTER_DATA: &str = "qd.router-data";
+const INTERIOR_AT_EDGE_PORT: &str = "this port is for edge routers and the peer is an interior router: let it connect to this router's inter-router port, or run it in mode edge";
 /// Data links of each direction on a control connection: one for each priority.
 const PRIORITIES: u8 = 10;
 /// Length of the random part of a link's name.
@@ -233,7 +234,7 @@ impl Task {
     }
 
     /// An attach came.
-    pub(super) fn on_attached(&mut self, id: LinkId, by: Initiator, attach: Attach) {
+    pub(super) fn on_attached(&mut self, id: LinkId, by: Initiator, attach: Attach, now: Duration) {
         if by == Initiator::Local {
             // An answer: a refusal is followed by a detach.
             return;
@@ -246,6 +247,10 @@ impl Task {
             return self.refuse(id, "amqp:invalid-field", "an attach without its terminus");
         };
         if terminus.has(ROUTER) || terminus.has(ROUTER_DATA) {
+            if self.is_edge() && self.handle.incoming {
+                // Both would wait for ever: this side for edge links, the peer for a HELLO.
+                return self.not_allowed(INTERIOR_AT_EDGE_PORT, now);
+            }
             return self.on_router_link(id, &attach, terminus.has(ROUTER));
         }
         let data = self.handle.peer.get().is_some_and(|peer| peer.data);

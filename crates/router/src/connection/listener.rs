@@ -288,7 +288,9 @@ impl AmqpListener {
             context
                 .events
                 .tell(Event::ConnectionClosed(handle.clone(), loss));
-            return;
+            if !was_sent_away(&finish.reason) {
+                return;
+            }
         }
         let ours = loaded.and_then(|loaded| loaded.identity.as_ref());
         let ours = ours.map(|identity| identity.certificate());
@@ -535,6 +537,13 @@ pub(super) fn loss(reason: &Reason) -> Loss {
         condition,
         description,
     }
+}
+
+/// Whether this router closed a connection because its peer has no business here, as only what it attached could tell.
+fn was_sent_away(reason: &Reason) -> bool {
+    use skupper_amqp::connection::CloseReason;
+    use skupper_amqp::performative::names::NOT_ALLOWED;
+    matches!(reason, Reason::Amqp(CloseReason::Local(Some(error))) if error.condition == NOT_ALLOWED)
 }
 
 /// The refusal that a connection which never opened is; `None` where the peer only looked whether the port is open.

@@ -335,7 +335,7 @@ impl Task {
             Event::Attached {
                 link, by, attach, ..
             } => {
-                self.on_attached(link, by, *attach);
+                self.on_attached(link, by, *attach, now);
             }
             Event::Flow { link, drain, .. } => self.on_flow(link, drain),
             Event::Writable { session } => {

@@ -348,8 +348,8 @@ const FAULTS: &[Fault] = &[
         name: "edge-port",
         plant: |g| endpoint(g, &g.host, "45671"),
         condition: OPERATIONAL,
-        link: &["does not serve edge routers", "interior"],
-        router_access: &[],
+        link: &["this port is for edge routers", "inter-router port"],
+        router_access: &["this port is for edge routers"],
     },
 ];
 
