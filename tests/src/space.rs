@@ -1,5 +1,6 @@
 //! A namespace of the cluster, and what tests do in it.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -57,25 +58,26 @@ impl Space {
         process::output(self.cluster.command("bash")?.arg("-c").arg(prelude + line))
     }
 
+    /// kubectl in this namespace, not yet started.
+    pub fn kubectl_command(&self) -> Result<Command> {
+        let mut command = self.cluster.command("kubectl")?;
+        command.args(["-n", &self.name]);
+        Ok(command)
+    }
+
     /// Creates or updates objects (one, or a list).
     pub fn apply(&self, object: &Value) -> Result<()> {
-        let mut command = self.cluster.command("kubectl")?;
-        command.args(["-n", &self.name, "apply", "-f", "-"]);
-        process::feed(&mut command, &object.to_string()).map(drop)
+        self.apply_text(&object.to_string())
     }
 
     /// Applies YAML as it stands.
     pub fn apply_text(&self, documents: &str) -> Result<()> {
-        let mut command = self.cluster.command("kubectl")?;
-        command.args(["-n", &self.name, "apply", "-f", "-"]);
-        process::feed(&mut command, documents).map(drop)
+        self.feed(&["apply", "-f", "-"], documents).map(drop)
     }
 
     /// Runs kubectl with `input`.
     pub fn feed(&self, arguments: &[&str], input: &str) -> Result<String> {
-        let mut command = self.cluster.command("kubectl")?;
-        command.args(["-n", &self.name]).args(arguments);
-        process::feed(&mut command, input)
+        process::feed(self.kubectl_command()?.args(arguments), input)
     }
 
     /// Reads one object.
@@ -222,16 +224,6 @@ impl Space {
                 .is_some_and(|e| !e.is_empty())
         })?;
         Ok(site["status"]["endpoints"].clone())
-    }
-
-    /// A pod that serves `page` by HTTP on port 8080, labelled `app=<name>`.
-    pub fn web_server(&self, name: &str, page: &str) -> Result<()> {
-        let script = format!(
-            "mkdir -p /tmp/www && echo '{page}' > /tmp/www/index.html && exec httpd -f -p 8080 -h /tmp/www"
-        );
-        self.apply(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}},
-            "spec": {"terminationGracePeriodSeconds": 0, "containers": [{"name": "web", "image": xtask::cluster::BUSYBOX_IMAGE,
-                "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", script]}]}}))
     }
 
     /// Waits until every pod of the namespace with this label is Ready.

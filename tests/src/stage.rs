@@ -1,11 +1,13 @@
 //! A cluster with our definitions, images and controller on it.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use serde_json::Value;
 use xtask::cluster::Cluster;
+use xtask::install::{self, Images};
 use xtask::{cargo, image, wait};
 
 use crate::space::{LIMIT, Space};
@@ -16,20 +18,59 @@ pub struct Stage {
     pub cluster: Cluster,
     /// The command.
     pub skupper: PathBuf,
+    /// Our images.
+    archive: PathBuf,
 }
 
 impl Stage {
     /// Brings up cluster, images and controller.
     pub fn up(name: &str) -> Result<Self> {
         let options = image::Options::default();
-        let skupper = cargo::build("skupper", "skupper", options.profile)?;
-        let archive = image::build(&options)?;
-        let cluster = Cluster::for_tests(name)?;
-        if cluster.is_own() {
-            cluster.load(archive)?;
+        Self::of(Cluster::for_tests, name, &options)
+    }
+
+    /// The same on a cluster of our own, with a program of one's choice.
+    pub fn own(name: &str, options: &image::Options) -> Result<Self> {
+        Self::of(Cluster::up, name, options)
+    }
+
+    fn of(
+        cluster: fn(&str) -> Result<Cluster>,
+        name: &str,
+        options: &image::Options,
+    ) -> Result<Self> {
+        let skupper = match &options.program {
+            Some(program) => program.clone(),
+            None => cargo::build("skupper", "skupper", options.profile)?,
+        };
+        let archive = image::build(options)?;
+        let cluster = cluster(name)?;
+        let stage = Stage {
+            cluster,
+            skupper,
+            archive,
+        };
+        if stage.cluster.is_own() {
+            stage.cluster.load(&stage.archive)?;
         }
-        xtask::install::controller(&cluster, &options)?;
-        Ok(Stage { cluster, skupper })
+        stage.install(&Images::ours(options))?;
+        Ok(stage)
+    }
+
+    /// Brings up another cluster of our own, with our images but nothing installed; it goes when it goes out of scope.
+    pub fn another(&self, name: &str) -> Result<Other> {
+        let other = Other(Stage {
+            cluster: Cluster::up(name)?,
+            skupper: self.skupper.clone(),
+            archive: self.archive.clone(),
+        });
+        other.cluster.load(&other.archive)?;
+        Ok(other)
+    }
+
+    /// Installs definitions and controller, or puts the controller in the place of the one that is there.
+    pub fn install(&self, images: &Images) -> Result<()> {
+        install::controller(&self.cluster, images)
     }
 
     /// A namespace.
@@ -78,5 +119,29 @@ impl Stage {
             ]),
         ]
         .join("\n")
+    }
+}
+
+/// A stage on a cluster of its own, taken down when it goes out of scope; made by [`Stage::another`].
+pub struct Other(Stage);
+
+impl Deref for Other {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.0
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        if std::env::var_os("SKUPPER_TEST_KEEP").is_none()
+            && let Err(error) = self.cluster.down()
+        {
+            eprintln!(
+                "cluster {} was not taken down: {error:#}",
+                self.cluster.name()
+            );
+        }
     }
 }

@@ -13,12 +13,34 @@ use crate::wait;
 /// The access types that a cluster of our own can serve, as the controller's flag takes them.
 const ACCESS_TYPES: &str = "local,loadbalancer,nodeport,route";
 
-/// Applies `deploy/crds` and `deploy/manifests/cluster.yaml` with the images of `options`, and waits until the controller is
-/// ready.
+/// Which images are installed: ours, or upstream's in the place of some.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// Of the controller.
+    pub controller: String,
+    /// Of the adaptor in each router's pod, and of its init container.
+    pub adaptor: String,
+    /// Of the router.
+    pub router: String,
+}
+
+impl Images {
+    /// Those that [`image::build`] makes with these options.
+    #[must_use]
+    pub fn ours(options: &image::Options) -> Self {
+        Self {
+            controller: options.name("controller"),
+            adaptor: options.name("kube-adaptor"),
+            router: options.name("router"),
+        }
+    }
+}
+
+/// Applies `deploy/crds` and `deploy/manifests/cluster.yaml` with these images, and waits until the controller is ready.
 ///
 /// # Errors
 /// When kubectl fails, or the controller does not become ready; the error holds the end of its log.
-pub fn controller(cluster: &Cluster, options: &image::Options) -> Result<()> {
+pub fn controller(cluster: &Cluster, images: &Images) -> Result<()> {
     let crds = workspace().join("deploy/crds");
     cluster.kubectl([
         "apply",
@@ -29,8 +51,9 @@ pub fn controller(cluster: &Cluster, options: &image::Options) -> Result<()> {
     ])?;
     let manifest = read(&workspace().join("deploy/manifests/cluster.yaml"))?;
     let manifest = manifest
-        .replace("localhost/", &format!("{}/", options.registry))
-        .replace(":dev", &format!(":{}", options.tag));
+        .replace("localhost/skupper-controller:dev", &images.controller)
+        .replace("localhost/skupper-kube-adaptor:dev", &images.adaptor)
+        .replace("localhost/skupper-router:dev", &images.router);
     cluster.apply(&manifest)?;
     if let Some(plan) = cluster.plan() {
         let host = format!("SKUPPER_CLUSTER_HOST={}", plan.node());

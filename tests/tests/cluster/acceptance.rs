@@ -9,14 +9,14 @@ use skupper_tests::stage::Stage;
 use crate::Scenario;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    ("row_1_and_2_what_is_made_by_default", made_by_default),
-    ("row_9_the_users_ca_in_every_form_signs", users_ca_signs),
-    ("row_12_a_replaced_secret_raises_the_ordinal", ordinal_rises),
-    (
+    Scenario::shared("row_1_and_2_what_is_made_by_default", made_by_default),
+    Scenario::shared("row_9_the_users_ca_in_every_form_signs", users_ca_signs),
+    Scenario::shared("row_12_a_replaced_secret_raises_the_ordinal", ordinal_rises),
+    Scenario::shared(
         "row_14_the_users_secret_survives_the_site",
         secret_survives_the_site,
     ),
-    (
+    Scenario::shared(
         "row_15_a_router_access_whose_secret_comes_later",
         secret_comes_later,
     ),

@@ -3,32 +3,21 @@
 //! Needs root (or `SKUPPER_TEST_KUBECONFIG`); what the machine lacks is installed or built, after saying so.
 
 mod acceptance;
+mod chaos;
+mod clusters;
 mod faults;
 mod procedures;
+mod rotation;
+mod scenario;
+mod strangers;
+mod swaps;
 mod traffic;
 
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
 
-use anyhow::Result;
-use libtest_mimic::{Arguments, Failed, Trial};
-use skupper_tests::stage::Stage;
+use libtest_mimic::Arguments;
 
-/// The stage, brought up by the first scenario that needs it.
-#[derive(Clone, Default)]
-struct Stages(Arc<OnceLock<Result<Stage, String>>>);
-
-impl Stages {
-    fn get(&self) -> Result<&Stage, Failed> {
-        let stage = self
-            .0
-            .get_or_init(|| Stage::up("skupper-tests").map_err(|error| format!("{error:#}")));
-        stage.as_ref().map_err(|error| Failed::from(error.as_str()))
-    }
-}
-
-/// A scenario: its name and what it does.
-type Scenario = (&'static str, fn(&Stage) -> Result<()>);
+use scenario::{Scenario, Stages};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -37,18 +26,21 @@ fn main() -> ExitCode {
         procedures::SCENARIOS,
         acceptance::SCENARIOS,
         faults::SCENARIOS,
+        strangers::SCENARIOS,
+        rotation::SCENARIOS,
         traffic::SCENARIOS,
+        clusters::SCENARIOS,
+        swaps::SCENARIOS,
+        // Last: what needs the cluster for itself.
+        chaos::SCENARIOS,
     ]
     .concat();
-    let trials = scenarios.into_iter().map(|(name, scenario)| {
-        let stages = stages.clone();
-        Trial::test(name, move || {
-            let stage = stages.get()?;
-            scenario(stage).map_err(|error| Failed::from(format!("{error:#}")))
-        })
-    });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    if let Some(Ok(stage)) = stages.0.get() {
+    let trials = scenarios
+        .into_iter()
+        .map(|scenario| scenario.trial(&stages))
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if let Some(stage) = stages.made() {
         if conclusion.has_failed() {
             eprintln!("{}", stage.diagnosis());
         }

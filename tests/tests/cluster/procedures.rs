@@ -10,23 +10,23 @@ use xtask::wait;
 use crate::Scenario;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    (
+    Scenario::shared(
         "procedure_server_certificate_before_the_site",
         server_certificate_before_the_site,
     ),
-    (
+    Scenario::shared(
         "procedure_server_certificate_over_the_managed_one",
         server_certificate_over_the_managed_one,
     ),
-    (
+    Scenario::shared(
         "procedure_link_everything_generated",
         link_everything_generated,
     ),
-    (
+    Scenario::shared(
         "procedure_link_with_an_existing_secret",
         link_with_an_existing_secret,
     ),
-    ("procedure_link_by_hand", link_by_hand),
+    Scenario::shared("procedure_link_by_hand", link_by_hand),
 ];
 
 /// What the documentation promises for each certificate that is the user's.
@@ -46,6 +46,10 @@ spec:
 EOT
 ";
 
+/// Type and elements of the client credential, and whom it names (row 10 of the acceptance checks).
+const ASK_CLIENT: &str = "kubectl get secret skupper-link -o json | jq -r '[.type, (.data | keys[])] | join(\" \")'; \
+    kubectl get secret skupper-link -o json | jq -r '.data[\"tls.crt\"]' | base64 -d | openssl x509 -noout -subject";
+
 fn server_certificate_before_the_site(stage: &Stage) -> Result<()> {
     let west = stage.space("proc-before")?;
     let ca = Authority::new("the user's CA")?;
@@ -62,7 +66,9 @@ fn server_certificate_before_the_site(stage: &Stage) -> Result<()> {
     await_sentence(&west)?;
     west.await_ready("site", "west")?;
     await_sentence(&west)?;
-    untouched(&west.get("secret", "skupper-site-server")?, &secret)
+    untouched(&west.get("secret", "skupper-site-server")?, &secret)?;
+    let host = west.shell(ASK_HOST)?;
+    stage.await_presented(&west, host.trim(), &secret)
 }
 
 fn server_certificate_over_the_managed_one(stage: &Stage) -> Result<()> {
@@ -132,6 +138,12 @@ fn link_with_an_existing_secret(stage: &Stage) -> Result<()> {
     let (west, east) = two_sites(stage, "proc-cred")?;
     west.shell(CLIENT_CERTIFICATE)?;
     west.await_ready("certificate", "skupper-link")?;
+    ensure!(
+        west.shell(ASK_CLIENT)?
+            == "kubernetes.io/tls ca.crt tls.crt tls.key\nsubject=CN = skupper.public.host\n",
+        "got: {}",
+        west.shell(ASK_CLIENT)?
+    );
     let document = west.shell("skupper link generate --tls-credentials skupper-link")?;
     ensure!(
         document.contains("tls.crt"),

@@ -17,8 +17,9 @@ use terminal::Terminal;
 use crate::cargo;
 use crate::cluster::{BUSYBOX_IMAGE, Cluster};
 use crate::host::packages;
+use crate::image;
+use crate::install::{self, Images};
 use crate::progress::say;
-use crate::{image, install};
 
 /// The name of the demo's own cluster.
 const CLUSTER: &str = "demo";
@@ -110,7 +111,7 @@ fn prepare(options: &Options, cleanup: &Cleanup) -> Result<Stage> {
             cluster
         }
     };
-    install::controller(&cluster, &options.image)
+    install::controller(&cluster, &Images::ours(&options.image))
         .context("the controller could not be installed")?;
 
     let prefix = if cluster.is_own() {

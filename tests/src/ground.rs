@@ -1,34 +1,35 @@
-//! Two sites with running pods, user's certificates on both sides, ready for a fault.
+//! Two sites with running pods, user's certificates on both sides, and a link between them: ready for whatever may happen.
 
+use crate::material::{Authority, Credential, Leaf};
+use crate::space::Space;
+use crate::stage::Stage;
 use anyhow::Result;
 use serde_json::Value;
-use skupper_tests::material::{Authority, Credential, Leaf};
-use skupper_tests::space::Space;
-use skupper_tests::stage::Stage;
 
-/// The ground on which faults are planted.
-pub(super) struct Ground {
+/// The ground on which faults are planted: site `west`, which accepts links, and site `east`, whose Link `good` is up.
+pub struct Ground {
     /// The accepting site.
-    pub(super) west: Space,
+    pub west: Space,
     /// The connecting site.
-    pub(super) east: Space,
+    pub east: Space,
     /// The CA of both sides.
-    pub(super) ca: Authority,
+    pub ca: Authority,
     /// A CA that is not trusted.
-    pub(super) foreign: Authority,
+    pub foreign: Authority,
     /// A CA of the same name as [`Ground::ca`], with another key.
-    pub(super) namesake: Authority,
+    pub namesake: Authority,
     /// Endpoints of the accepting site.
-    pub(super) endpoints: Value,
+    pub endpoints: Value,
     /// Their host.
-    pub(super) host: String,
+    pub host: String,
 }
 
 /// Name of the CA.
-pub(super) const CA_NAME: &str = "Corporate CA";
+pub const CA_NAME: &str = "Corporate CA";
 
 impl Ground {
-    pub(super) fn new(stage: &Stage, name: &str) -> Result<Self> {
+    /// Makes both, in namespaces `<name>-west` and `<name>-east`.
+    pub fn new(stage: &Stage, name: &str) -> Result<Self> {
         let (west, east) = (
             stage.space(&format!("{name}-west"))?,
             stage.space(&format!("{name}-east"))?,
@@ -63,18 +64,18 @@ impl Ground {
     }
 
     /// A server certificate that works.
-    pub(super) fn good_server(&self) -> Result<Credential> {
+    pub fn good_server(&self) -> Result<Credential> {
         self.ca
             .issue(&Leaf::server(&[&self.host, "skupper-router"]))
     }
 
     /// A client credential that works.
-    pub(super) fn good_client(&self) -> Result<Credential> {
+    pub fn good_client(&self) -> Result<Credential> {
         self.ca.issue(&Leaf::client("east"))
     }
 
     /// The endpoints with another host or port.
-    pub(super) fn endpoints_at(&self, host: &str, port: &str) -> Value {
+    pub fn endpoints_at(&self, host: &str, port: &str) -> Value {
         let mut endpoints = self.endpoints.clone();
         for endpoint in endpoints.as_array_mut().into_iter().flatten() {
             endpoint["host"] = host.into();

@@ -1,26 +1,46 @@
 //! Faults of the connecting site: a Link, its Secret, its endpoint.
 
-use std::fmt::Write as _;
-
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rcgen::ExtendedKeyUsagePurpose::ServerAuth;
 use serde_json::{Value, json};
-use skupper_tests::material::{Credential, Leaf};
-use skupper_tests::stage::Stage;
 use time::Duration;
 
-use super::ground::{CA_NAME, Ground};
+use crate::ground::{CA_NAME, Ground};
+use crate::material::{Authority, Credential, Leaf};
 
 /// A fault, and what must be read of it.
-struct Fault {
-    name: &'static str,
+pub struct Fault {
+    /// What is wrong.
+    pub name: &'static str,
     plant: fn(&Ground) -> Result<Planted>,
     /// Which condition of the Link tells it.
-    condition: &'static str,
+    pub condition: &'static str,
     /// Pieces of the sentence.
-    link: &'static [&'static str],
+    pub link: &'static [&'static str],
     /// Pieces of the sentence at the accepting side's RouterAccess; empty where that side never sees it.
-    router_access: &'static [&'static str],
+    pub router_access: &'static [&'static str],
+}
+
+impl Fault {
+    /// Plants it in a Link and a Secret of the given name.
+    pub fn plant(&self, ground: &Ground, name: &str) -> Result<()> {
+        let Planted { secret, endpoints } = (self.plant)(ground)?;
+        if let Some(mut secret) = secret {
+            secret["metadata"]["name"] = name.into();
+            ground.east.apply(&secret)?;
+        }
+        ground.east.link(name, &endpoints, name)
+    }
+}
+
+/// What some faults need besides the ground: a server behind a port that does not speak TLS.
+pub fn prepare(ground: &Ground) -> Result<()> {
+    ground.east.web_server("web", "not AMQP")?;
+    ground.east.apply(
+        &json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 8080}]}}),
+    )?;
+    ground.east.await_pods("app=web")
 }
 
 /// What to apply: the Secret (unless there is none) and the Link's endpoints.
@@ -29,7 +49,8 @@ struct Planted {
     endpoints: Value,
 }
 
-const OPERATIONAL: &str = "Operational";
+/// The condition that tells of what happens on the wire.
+pub const OPERATIONAL: &str = "Operational";
 const CONFIGURED: &str = "Configured";
 
 /// A planted credential, in a Secret to be named.
@@ -48,7 +69,8 @@ fn endpoint(ground: &Ground, host: &str, port: &str) -> Result<Planted> {
     })
 }
 
-const FAULTS: &[Fault] = &[
+/// All of them.
+pub const FAULTS: &[Fault] = &[
     Fault {
         name: "foreign-ca-trusted",
         plant: |g| credential(g, g.good_client()?.trusting(g.foreign.pem())),
@@ -291,11 +313,7 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "trusted-ca-expired",
         plant: |g| {
-            let old = skupper_tests::material::Authority::dated(
-                CA_NAME,
-                -Duration::days(20),
-                -Duration::days(1),
-            )?;
+            let old = Authority::dated(CA_NAME, -Duration::days(20), -Duration::days(1))?;
             credential(g, g.good_client()?.trusting(old.pem()))
         },
         condition: OPERATIONAL,
@@ -360,58 +378,4 @@ fn garbled(pem: &str) -> String {
         *line = "!!! not base64 !!!".into();
     }
     lines.join("\n") + "\n"
-}
-
-pub(super) fn scenario(stage: &Stage) -> Result<()> {
-    let ground = Ground::new(stage, "fault-client")?;
-    ground.east.web_server("web", "not AMQP")?;
-    ground.east.apply(
-        &json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
-        "spec": {"selector": {"app": "web"}, "ports": [{"port": 8080}]}}),
-    )?;
-    ground.east.await_pods("app=web")?;
-
-    let mut wrong = String::new();
-    for fault in FAULTS {
-        if let Err(error) = plant(&ground, fault) {
-            writeln!(wrong, "{}: {error:#}", fault.name)?;
-        }
-        ground.east.kubectl(&[
-            "delete",
-            "link",
-            fault.name,
-            "--wait=false",
-            "--ignore-not-found",
-        ])?;
-    }
-    ensure!(
-        wrong.is_empty(),
-        "of {} faults these are not told as they should be:\n{wrong}",
-        FAULTS.len()
-    );
-    // None of it touched the good link, nor what the accepting side says of itself.
-    ground.east.await_ready("link", "good")?;
-    ground.west.await_ready("routeraccess", "skupper-router")?;
-    Ok(())
-}
-
-fn plant(ground: &Ground, fault: &Fault) -> Result<()> {
-    let Planted { secret, endpoints } = (fault.plant)(ground)?;
-    if let Some(mut secret) = secret {
-        secret["metadata"]["name"] = fault.name.into();
-        ground.east.apply(&secret)?;
-    }
-    ground.east.link(fault.name, &endpoints, fault.name)?;
-    let said = ground
-        .east
-        .await_message("link", fault.name, fault.condition, fault.link)?;
-    println!("{}: Link: {said}", fault.name);
-    if !fault.router_access.is_empty() {
-        let said =
-            ground
-                .west
-                .await_any_message("routeraccess", "skupper-router", fault.router_access)?;
-        println!("{}: RouterAccess: {said}", fault.name);
-    }
-    Ok(())
 }
