@@ -10,6 +10,7 @@ use skupper_tests::application::WEB;
 use skupper_tests::ground::Ground;
 use skupper_tests::material::{Credential, Leaf};
 use skupper_tests::stage::Stage;
+use xtask::process;
 
 use super::{ROUTER, variable};
 
@@ -37,7 +38,14 @@ pub(super) fn scenario(stage: &Stage) -> Result<()> {
     let server = ground.ca.issue(&Leaf::server(&[&node]))?;
     write_secret(folder.path(), "server", &server.secret("server"))?;
     let _guest = Guest::start(stage, folder.path(), &node, &ground.host)?;
+    through_it(&ground, &node).with_context(|| {
+        let log = std::fs::read_to_string(folder.path().join("guest.log")).unwrap_or_default();
+        format!("upstream's router says: {}", process::tail(&log, 30))
+    })
+}
 
+fn through_it(ground: &Ground, node: &str) -> Result<()> {
+    let east = &ground.east;
     east.link(
         "to-upstream",
         &json!([{"name": "inter-router", "host": node, "port": PORT.to_string()}]),
@@ -86,24 +94,24 @@ struct Guest(Child);
 
 impl Guest {
     fn start(stage: &Stage, folder: &Path, node: &str, host: &str) -> Result<Self> {
-        let at = folder.display();
         let profile = |name: &str| {
-            format!(
-                "sslProfile {{\n name: {name}\n caCertFile: {at}/{name}-ca.crt\n certFile: {at}/{name}-tls.crt\n \
-                 privateKeyFile: {at}/{name}-tls.key\n}}\n"
-            )
+            let at = |element: &str| folder.join(format!("{name}-{element}"));
+            json!(["sslProfile", {"name": name, "caCertFile": at("ca.crt"), "certFile": at("tls.crt"),
+                "privateKeyFile": at("tls.key")}])
         };
+        // With an id of a site, so that ours are told of one.
         let metadata = r#"{"id":"guest-site","version":"guest","platform":"linux"}"#;
-        let text = format!(
-            "router {{\n mode: interior\n id: guest\n metadata: {metadata}\n}}\n{}{}\
-             connector {{\n name: to-west\n role: inter-router\n host: {host}\n port: 55671\n sslProfile: client\n}}\n\
-             listener {{\n name: for-east\n role: inter-router\n host: {node}\n port: {PORT}\n sslProfile: server\n \
-             authenticatePeer: true\n saslMechanisms: EXTERNAL\n}}\n",
+        let configuration = json!([
+            ["router", {"mode": "interior", "id": "guest", "metadata": metadata}],
             profile("client"),
-            profile("server")
-        );
-        let file = folder.join("guest.conf");
-        std::fs::write(&file, text)?;
+            profile("server"),
+            ["connector", {"name": "to-west", "role": "inter-router", "host": host, "port": "55671",
+                "sslProfile": "client"}],
+            ["listener", {"name": "for-east", "role": "inter-router", "host": node, "port": PORT.to_string(),
+                "sslProfile": "server", "authenticatePeer": true, "saslMechanisms": "EXTERNAL"}],
+        ]);
+        let file = folder.join("guest.json");
+        std::fs::write(&file, configuration.to_string())?;
         let log = std::fs::File::create(folder.join("guest.log"))?;
         let child = stage
             .cluster

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use skupper_tests::application::WEB;
-use skupper_tests::ground::Ground;
+use skupper_tests::material::{Authority, Leaf};
 use skupper_tests::stage::{Other, Stage};
 use xtask::image;
 use xtask::install::Images;
@@ -66,34 +66,41 @@ fn load(far: &Other, name: &str) -> Result<String> {
     Ok(image.to_owned())
 }
 
-/// Two sites with the user's certificates, linked; a request; a server certificate replaced while they run.
+/// Two sites, linked; a request; a server certificate of the user's in the place of the generated one while they run.
 fn two_sites(far: &Stage) -> Result<()> {
-    let ground = Ground::new(far, "swap")?;
-    let (west, east) = (&ground.west, &ground.east);
-    let link = east.await_ready("link", "good")?;
+    let (west, east) = (far.space("swap-west")?, far.space("swap-east")?);
+    west.site("west", Some("default"))?;
+    east.site("east", None)?;
+    west.web_server("backend", PAGE)?;
+    west.connector("backend", WEB)?;
+    east.listener("backend", WEB)?;
+    west.await_ready("site", "west")?;
+    east.apply_text(&west.shell("skupper link generate")?)?;
+    let link = east.await_ready("link", "link-west-skupper-router")?;
     ensure!(
         link["status"]["remoteSiteName"] == "west",
         "its status: {}",
         link["status"]
     );
-    west.web_server("backend", PAGE)?;
-    west.connector("backend", WEB)?;
-    east.listener("backend", WEB)?;
     east.await_ready("listener", "backend")?;
     west.await_ready("connector", "backend")?;
     let address = east.service_address("backend", WEB)?;
     let page = east.fetch(address)?;
     ensure!(page.trim() == PAGE, "got: {page}");
 
-    let server = ground.good_server()?.secret("skupper-site-server");
+    let endpoints = west.endpoints("west")?;
+    let host = endpoints[0]["host"].as_str().unwrap_or_default();
+    let authority = Authority::new("the user's CA")?;
+    let server = authority
+        .issue(&Leaf::server(&[host]))?
+        .secret("skupper-site-server");
     west.replace_secret(&server)?;
-    far.await_presented(west, &ground.host, &server)?;
+    far.await_presented(&west, host, &server)?;
     ensure!(
         west.get("secret", "skupper-site-server")?["data"] == server["data"],
         "the user's Secret changed"
     );
-    east.apply_text(&west.shell("skupper link generate")?)?;
-    east.await_ready("link", "link-west-skupper-router")?;
+    // Who is connected stays so: the earlier revision of the credential is still valid.
     let page = east.fetch(address)?;
     ensure!(page.trim() == PAGE, "got: {page}");
     Ok(())
