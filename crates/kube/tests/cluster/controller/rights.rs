@@ -4,8 +4,8 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use xtask::wait;
 
+use super::process::{Controller, Start};
 use crate::Scenario;
-use crate::process::{Controller, Start};
 use crate::stage::{LIMIT, Stage, workspace};
 
 pub const SCENARIOS: &[Scenario] = &[

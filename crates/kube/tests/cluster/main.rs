@@ -1,8 +1,9 @@
-//! The controller against a real API server: one cluster for all scenarios, which run one after the other, and
-//! controllers as processes of their own with the rights that the manifests give.
+//! Controller and adaptor against a real API server: one cluster for all scenarios, which run one after the other, and
+//! controllers, adaptors and routers as processes of their own with the rights that they have in pods.
 //!
 //! Needs root (or `SKUPPER_TEST_KUBECONFIG`); what the machine lacks is installed or built, after saying so.
-//! `SKUPPER_TEST_KEEP=1` leaves the cluster up.
+//! `SKUPPER_TEST_KEEP=1` leaves the cluster up. With `SKROUTERD` naming upstream's router, the adaptor's scenarios run with
+//! that one too.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,11 +12,8 @@
 )]
 #![allow(unreachable_pub, reason = "modules of a program")]
 
-mod documents;
-mod life;
-mod process;
-mod rights;
-mod sites;
+mod adaptor;
+mod controller;
 mod stage;
 
 use std::process::ExitCode;
@@ -29,32 +27,37 @@ use crate::stage::Stage;
 /// A scenario: its name and what it does.
 type Scenario = (&'static str, fn(&Stage) -> Result<()>);
 
+/// A trial: what it is called and what it does.
+type Run = Box<dyn FnOnce(&Stage) -> Result<()> + Send>;
+
 fn main() -> ExitCode {
-    // A test binary is its own controller: the library has no program.
-    if std::env::var_os(process::ROLE).is_some() {
+    // A test binary is its own controller, adaptor and router: the libraries have no program.
+    if std::env::var_os(controller::process::ROLE).is_some() {
         return skupper_kube::controller::run(std::env::args_os().skip(1));
+    }
+    if std::env::var_os(adaptor::ADAPTOR).is_some() {
+        return skupper_kube::adaptor::run(std::env::args_os().skip(1));
+    }
+    if std::env::var_os(adaptor::ROUTER).is_some() {
+        return skupper_router::command::run(std::env::args_os().skip(1));
     }
     let arguments = Arguments {
         test_threads: Some(1),
         ..Arguments::from_args()
     };
     let stage: Arc<OnceLock<Result<Stage, String>>> = Arc::default();
-    // Documents and missing CRDs come first: later scenarios have controllers that would act on them.
-    let scenarios = [
-        documents::SCENARIOS,
-        rights::SCENARIOS,
-        sites::SCENARIOS,
-        life::SCENARIOS,
-    ]
-    .concat();
-    let trials = scenarios.into_iter().map(|(name, scenario): Scenario| {
+    let of_controllers = controller::scenarios()
+        .into_iter()
+        .map(|(name, run)| (format!("controller: {name}"), Box::new(run) as Run));
+    // Adaptors come last: a controller would take their sites for its own.
+    let trials = of_controllers.chain(adaptor::trials()).map(|(name, run)| {
         let stage = Arc::clone(&stage);
         Trial::test(name, move || {
             let stage = stage.get_or_init(|| Stage::up().map_err(|error| format!("{error:#}")));
             let stage = stage
                 .as_ref()
                 .map_err(|error| Failed::from(error.as_str()))?;
-            scenario(stage).map_err(|error| Failed::from(format!("{error:#}")))
+            run(stage).map_err(|error| Failed::from(format!("{error:#}")))
         })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());

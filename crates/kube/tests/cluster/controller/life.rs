@@ -5,8 +5,8 @@ use serde_json::Value;
 use xtask::cluster::Component;
 use xtask::wait;
 
+use super::process::{Controller, Start};
 use crate::Scenario;
-use crate::process::{Controller, Start};
 use crate::stage::{LIMIT, Stage};
 
 pub const SCENARIOS: &[Scenario] = &[

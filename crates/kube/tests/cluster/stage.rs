@@ -1,10 +1,12 @@
 //! The cluster, and what scenarios do on it.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use xtask::cluster::Cluster;
 use xtask::{process, wait};
 
@@ -85,6 +87,78 @@ impl Stage {
     /// An empty namespace.
     pub fn namespace(&self, name: &str) -> Result<()> {
         self.kubectl(&["create", "namespace", name]).map(drop)
+    }
+
+    /// A kubeconfig with the rights of a ServiceAccount.
+    pub fn kubeconfig(&self, namespace: &str, account: &str) -> Result<PathBuf> {
+        let admin = self.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"])?;
+        let admin: Value = serde_json::from_str(&admin)?;
+        let token =
+            self.kubectl(&["-n", namespace, "create", "token", account, "--duration=3h"])?;
+        let config = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": admin["clusters"],
+            "users": [{"name": account, "user": {"token": token.trim()}}],
+            "contexts": [{"name": "c", "context": {
+                "cluster": admin["clusters"][0]["name"], "user": account, "namespace": namespace,
+            }}],
+            "current-context": "c",
+        });
+        let path = self
+            .folder
+            .path()
+            .join(format!("{namespace}-{account}.kubeconfig"));
+        std::fs::write(&path, serde_json::to_vec(&config)?)?;
+        Ok(path)
+    }
+
+    /// Status and text of an answer over HTTP from a process beside the cluster.
+    pub fn ask(&self, port: u16, path: &str) -> Result<(u16, String)> {
+        let mut stream = self.connect(port)?;
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .context("no HTTP status")?;
+        Ok((status, body.to_owned()))
+    }
+
+    /// Sends what nobody who probes or scrapes sends. Whoever is asked may answer or hang up.
+    pub fn annoy(&self, port: u16) -> Result<()> {
+        let long = [b"GET /".as_slice(), &[b'a'; 200_000], b" HTTP/1.1\r\n\r\n"].concat();
+        let many = [
+            b"GET / HTTP/1.1\r\n".as_slice(),
+            &b"x: y\r\n".repeat(20_000),
+        ]
+        .concat();
+        for octets in [
+            b"\0\xff\x16\x03\x01garbage\r\n\r\n".as_slice(),
+            b"",
+            &long,
+            &many,
+        ] {
+            let mut stream = self.connect(port)?;
+            // That it is not read to its end is as good as any answer: what counts is how others are served afterwards.
+            let _ = stream.write_all(octets);
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.read(&mut [0; 1024]);
+        }
+        Ok(())
+    }
+
+    /// A connection to a process beside the cluster, which listens inside its network namespace.
+    fn connect(&self, port: u16) -> Result<TcpStream> {
+        self.cluster.enter()?;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.set_write_timeout(Some(Duration::from_secs(5)))?;
+        Ok(stream)
     }
 
     /// One object.

@@ -1,14 +1,10 @@
 //! A controller as a process, with the rights of a ServiceAccount.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::{Value, json};
 use xtask::wait;
 
 use crate::stage::{LIMIT, Stage};
@@ -55,7 +51,7 @@ impl Default for Start<'_> {
 impl<'s> Controller<'s> {
     /// Starts a controller, and waits until it answers about its health.
     pub fn start(stage: &'s Stage, start: Start<'_>) -> Result<Self> {
-        let kubeconfig = kubeconfig(stage, start.account)?;
+        let kubeconfig = stage.kubeconfig(start.account.0, start.account.1)?;
         let log = stage
             .folder
             .path()
@@ -193,21 +189,7 @@ impl<'s> Controller<'s> {
     }
 
     fn ask(&self, port: u16, path: &str) -> Result<(u16, String)> {
-        // It listens inside the cluster's network namespace.
-        self.stage.cluster.enter()?;
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok())
-            .context("no HTTP status")?;
-        Ok((status, body.to_owned()))
+        self.stage.ask(port, path)
     }
 }
 
@@ -217,27 +199,4 @@ impl Drop for Controller<'_> {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A kubeconfig with the rights of a ServiceAccount.
-fn kubeconfig(stage: &Stage, (namespace, account): (&str, &str)) -> Result<PathBuf> {
-    let admin = stage.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"])?;
-    let admin: Value = serde_json::from_str(&admin)?;
-    let token = stage.kubectl(&["-n", namespace, "create", "token", account, "--duration=3h"])?;
-    let config = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": admin["clusters"],
-        "users": [{"name": account, "user": {"token": token.trim()}}],
-        "contexts": [{"name": "c", "context": {
-            "cluster": admin["clusters"][0]["name"], "user": account, "namespace": namespace,
-        }}],
-        "current-context": "c",
-    });
-    let path = stage
-        .folder
-        .path()
-        .join(format!("{namespace}-{account}.kubeconfig"));
-    std::fs::write(&path, serde_json::to_vec(&config)?)?;
-    Ok(path)
 }

@@ -4,8 +4,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use xtask::wait;
 
+use super::process::{Controller, Start};
 use crate::Scenario;
-use crate::process::{Controller, Start};
 use crate::stage::{LIMIT, Stage, said};
 
 pub const SCENARIOS: &[Scenario] = &[
