@@ -79,6 +79,18 @@ pub(crate) enum BenchCommand {
         #[arg(long, default_value = "")]
         only: String,
     },
+    /// Our controller on a real cluster: certificates, sites and links by the hundred.
+    Controller {
+        /// Only this part: certificates, sites or links.
+        #[arg(long, default_value = "")]
+        only: String,
+        /// Seconds for which the idle controller is watched; its figures are given for five minutes.
+        #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+        idle: u64,
+        /// Takes this program instead of building one.
+        #[arg(long)]
+        program: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -177,6 +189,17 @@ impl Command {
                     rounds,
                     seconds,
                     only,
+                })?;
+            }
+            Self::Bench(BenchCommand::Controller {
+                only,
+                idle,
+                program,
+            }) => {
+                xtask::bench::controller::controller(&xtask::bench::controller::Options {
+                    only,
+                    idle: std::time::Duration::from_secs(idle),
+                    program,
                 })?;
             }
             Self::Image {

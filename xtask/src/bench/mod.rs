@@ -4,6 +4,7 @@
 //! (from Debian), upstream's `skrouterd` where `SKROUTERD` names one, and ours (release build).
 
 mod contender;
+pub mod controller;
 mod figure;
 mod load;
 mod material;
