@@ -109,6 +109,18 @@ pub enum KeyError {
         /// Label of the block.
         label: String,
     },
+    /// The key is protected by another passphrase than the one given, or in a way that is not read.
+    #[error(
+        "line {line}: the key (block {label}) is not decrypted by the password given: {reason}: correct the password, or store the key as 'openssl pkcs8 -topk8' writes it"
+    )]
+    Password {
+        /// Line of the block.
+        line: usize,
+        /// Label of the block.
+        label: String,
+        /// What the library said.
+        reason: String,
+    },
     /// There are blocks, none of which is a private key.
     #[error(
         "no private key: found {found}, expected PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY"
@@ -151,6 +163,35 @@ pub enum KeyError {
         /// What the library said.
         reason: String,
     },
+}
+
+/// The PEM text of a private key without its passphrase; a key that has none comes back as it was. Keys as
+/// `openssl pkcs8 -topk8` writes them (RFC 8018, PBES2) are read.
+///
+/// # Errors
+/// [`KeyError::Password`] where the password is not the key's, or the key is protected in an older way.
+pub fn decrypt_pem(text: &[u8], password: &[u8]) -> Result<Vec<u8>, KeyError> {
+    for block in pem::blocks(text) {
+        let block = block?;
+        let (label, line) = (block.label, block.line);
+        let failed = |reason: String| KeyError::Password {
+            line,
+            label: label.clone(),
+            reason,
+        };
+        if block.encrypted {
+            return Err(failed("it is encrypted as in RFC 1421".to_owned()));
+        }
+        if label == "ENCRYPTED PRIVATE KEY" {
+            let sealed = pkcs8::EncryptedPrivateKeyInfoRef::try_from(&*block.der);
+            let opened = sealed
+                .map_err(|error| failed(error.to_string()))?
+                .decrypt(password)
+                .map_err(|error| failed(error.to_string()))?;
+            return Ok(pem::encode("PRIVATE KEY", opened.as_bytes()).into_bytes());
+        }
+    }
+    Ok(text.to_vec())
 }
 
 /// A private key with its public half.
@@ -304,5 +345,23 @@ mod tests {
         assert!(refuse(&certificate).contains("found CERTIFICATE"));
         let garbage = pem::encode("RSA PRIVATE KEY", &[1, 2, 3]);
         assert!(refuse(&garbage).contains("not a private key that can be read"));
+    }
+
+    /// By `openssl pkcs8 -topk8 -passout pass:secret`.
+    const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----\n\
+        MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAjYyDliZ5GS2QICCAAw\n\
+        DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEDGWayWrlsUapz83ZIZI1l0EgZCA\n\
+        lgqfxL454bknJXWkxTweP3KkGQ/jgp0mMlx8mDncc13tfTkT1Nw68FaVSWNUGmBl\n\
+        rWHKWSfLv5LhAzrFOz+ADHDmvdBxUq/rzvl9xo48FSWyqnvqkAD4onUQUsk5lFd/\n\
+        EAzLgtkyDNuVAPhwdd1temFfenXWZSgTad4VqSr/CDuRfVAcyaW/uL9bL+NRAm0=\n\
+        -----END ENCRYPTED PRIVATE KEY-----\n";
+
+    #[test]
+    fn a_key_with_a_passphrase_is_opened() {
+        let opened = decrypt_pem(ENCRYPTED.as_bytes(), b"secret").unwrap();
+        PrivateKey::from_pem(&opened).unwrap();
+        let refused = decrypt_pem(ENCRYPTED.as_bytes(), b"guess").unwrap_err();
+        assert!(matches!(refused, KeyError::Password { line: 1, .. }));
+        assert_eq!(decrypt_pem(&opened, b"secret").unwrap(), opened);
     }
 }

@@ -20,6 +20,7 @@ pub mod entities;
 pub mod event;
 pub mod http;
 mod listen;
+mod password;
 pub mod record;
 pub mod router;
 mod stop;

@@ -7,9 +7,10 @@ use skupper_amqp::connection::{Config, Mechanism};
 use skupper_amqp::sasl::{ANONYMOUS, EXTERNAL};
 use skupper_amqp::{Map, Open, Symbol, Value};
 use skupper_management::Attributes;
-use skupper_management::entity::{Connector, Listener, PasswordSource, Role};
+use skupper_management::entity::{Connector, Listener, Role};
 
 use super::describe::{STREAMING_LINKS, TRUNKING};
+use crate::password::read_password;
 
 /// How the product is called towards peers, who show it and look for nothing else.
 const PRODUCT: &str = "skupper-router";
@@ -198,17 +199,5 @@ fn json(value: &serde_json::Value) -> Value {
             }
             Value::Map(pairs)
         }
-    }
-}
-
-/// A password from where its attribute says; `None` where it is not there.
-pub(crate) fn read_password(source: &PasswordSource) -> Option<String> {
-    match source {
-        PasswordSource::Environment(name) => std::env::var(name).ok(),
-        PasswordSource::File(path) => {
-            let text = std::fs::read_to_string(path).ok()?;
-            Some(text.lines().next().unwrap_or_default().to_owned())
-        }
-        PasswordSource::Literal(text) => Some(text.clone()),
     }
 }

@@ -13,6 +13,8 @@ use skupper_pki::tls::{ClientOptions, Identity, ServerOptions, TlsError, Version
 use skupper_pki::tls::{client_config, server_config};
 use skupper_pki::{Credential, Expectation, Finding, Role, TrustBundle, judge};
 
+use crate::password::read_password;
+
 /// ALPN protocols offered to clients of TCP listeners.
 const TCP_ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
 /// Configurations kept of one revision. Only the protocols that clients negotiate make them many.
@@ -100,11 +102,24 @@ pub enum LoadError {
         /// The attribute.
         found: String,
     },
-    /// Keys with passwords are not read.
+    /// The key's password cannot be found.
     #[error(
-        "sslProfile '{0}': the private key has a password: store the key without one, the Secret protects it"
+        "sslProfile '{profile}': the password of the private key is not in {place}: put it there, or correct the attribute password"
     )]
-    Password(String),
+    Password {
+        /// The profile.
+        profile: String,
+        /// Where it should be.
+        place: String,
+    },
+    /// The key cannot be decrypted.
+    #[error("sslProfile '{profile}': {error}")]
+    Encrypted {
+        /// The profile.
+        profile: String,
+        /// Why not.
+        error: skupper_pki::key::KeyError,
+    },
 }
 
 impl LoadError {
@@ -149,10 +164,33 @@ pub(crate) fn read_files(settings: &SslProfile) -> Result<Credential, LoadError>
         "" => &settings.cert_file,
         file => file,
     };
+    let mut tls_key = read("privateKeyFile", key_file)?;
+    if let Some(source) = settings.key_password() {
+        let password = password(&settings.name, &source)?;
+        tls_key =
+            skupper_pki::key::decrypt_pem(&tls_key, password.as_bytes()).map_err(|error| {
+                LoadError::Encrypted {
+                    profile: settings.name.clone(),
+                    error,
+                }
+            })?;
+    }
     Ok(Credential {
         tls_crt,
-        tls_key: read("privateKeyFile", key_file)?,
+        tls_key,
         ca_crt: read("caCertFile", &settings.ca_cert_file)?,
+    })
+}
+
+fn password(profile: &str, source: &PasswordSource) -> Result<String, LoadError> {
+    let place = match source {
+        PasswordSource::Environment(name) => format!("the environment variable {name}"),
+        PasswordSource::File(path) => format!("the file {path}"),
+        PasswordSource::Literal(text) => return Ok(text.clone()),
+    };
+    read_password(source).ok_or_else(|| LoadError::Password {
+        profile: profile.to_owned(),
+        place,
     })
 }
 
@@ -160,12 +198,6 @@ impl Loaded {
     /// Loads the files of a profile.
     pub(crate) fn load(settings: &SslProfile) -> Result<Self, LoadError> {
         let profile = settings.name.clone();
-        if settings
-            .key_password()
-            .is_some_and(|source| source != PasswordSource::Literal(String::new()))
-        {
-            return Err(LoadError::Password(profile));
-        }
         let credential = read_files(settings)?;
         let identity = match settings.cert_file.is_empty() {
             true => None,
