@@ -105,6 +105,8 @@ pub struct Connection {
     life: Life,
     peer: Peer,
     mechanism: Option<Symbol>,
+    /// The header is sent and the open is not.
+    open_owed: bool,
     output: Output,
     events: VecDeque<Event>,
     sessions: Slots<Session>,
@@ -152,6 +154,7 @@ impl Connection {
             layer: Layer::First,
             life: Life::Active,
             mechanism: None,
+            open_owed: false,
             output: Output::default(),
             events: VecDeque::new(),
             sessions: Slots::new(),

@@ -22,6 +22,9 @@ pub struct Config {
     pub release: Release,
     /// Links that may be attached at once, of both sides.
     pub max_links: usize,
+    /// Our open waits for the peer's. Client libraries take a connection for made when the listener's open has come, and may
+    /// not have sent their own by then.
+    pub open_second: bool,
 }
 
 /// Who opens a session's incoming window again.
@@ -115,6 +118,7 @@ impl Config {
             session_window: 8192,
             release: Release::Auto,
             max_links: 65536,
+            open_second: false,
         }
     }
 }

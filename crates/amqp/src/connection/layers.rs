@@ -222,19 +222,29 @@ impl Connection {
         false
     }
 
-    /// Header and open go out together; neither side waits for the other.
+    /// Header and open go out together, unless the open waits for the peer's.
     fn send_open(&mut self) {
         self.layer = Layer::AmqpHeader;
+        self.output.append(|buf| buf.extend_from_slice(&AMQP_HEADER));
+        self.open_owed = true;
+        if !self.config.open_second {
+            self.send_owed_open();
+        }
+    }
+
+    /// Sends the open if it has not been sent.
+    pub(super) fn send_owed_open(&mut self) {
+        if !std::mem::take(&mut self.open_owed) {
+            return;
+        }
         let mut open = self.config.open.clone();
         open.idle_time_out = self
             .config
             .idle_timeout
             .map(|idle| u32::try_from(idle.as_millis() / 2).unwrap_or(u32::MAX));
         let open = Performative::Open(Box::new(open));
-        self.output.append(|buf| {
-            buf.extend_from_slice(&AMQP_HEADER);
-            frame::write_performative(buf, 0, &open);
-        });
+        self.output
+            .append(|buf| frame::write_performative(buf, 0, &open));
     }
 
     pub(super) fn finish(&mut self, reason: CloseReason) {

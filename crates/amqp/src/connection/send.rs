@@ -35,6 +35,7 @@ impl Connection {
     }
 
     pub(super) fn send_close(&mut self, error: Option<Condition>) {
+        self.send_owed_open();
         self.write(0, &Performative::Close(Close { error }));
     }
 

@@ -220,7 +220,8 @@ impl Task {
         self.answer(id, attach, None);
         let number = self.context.numbers.link();
         let end = End::Sender(SenderEnd::default());
-        self.enter(id, attach, Kind::Tracking, end, number, None);
+        let address = Some(own_address(TRACKING));
+        self.enter(id, attach, Kind::Tracking, end, number, address);
         self.edge.tracking = Some(id);
         let reachable: Vec<AddressKey> = self
             .links
@@ -240,7 +241,8 @@ impl Task {
         let _ = self.amqp.grant(id, MESH_CREDIT);
         let number = self.context.numbers.link();
         let end = End::Receiver(super::attach::receiver(Replenish::AtOnce));
-        self.enter(id, attach, kind, end, number, None);
+        let address = if kind == Kind::Mesh { MESH } else { BIDS };
+        self.enter(id, attach, kind, end, number, Some(own_address(address)));
     }
 
     /// Tells the edge router at the other end whether an address of its producers has a destination.
@@ -316,6 +318,14 @@ impl Task {
         } else {
             annotations.write_from_edge(annotations.ingress_mesh.as_deref(), section);
         }
+    }
+}
+
+/// The address of a node inside the router, as management shows it.
+fn own_address(text: &str) -> Address {
+    Address {
+        text: text.into(),
+        key: AddressKey::mobile(text),
     }
 }
 

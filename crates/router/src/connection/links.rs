@@ -9,6 +9,7 @@ use skupper_amqp::{DeliveryState, DeliveryTag};
 use skupper_routing::AddressKey;
 
 use super::describe::LinkRow;
+use super::handle::{ConnectionHandle, Purpose};
 use crate::core::replies::Reply;
 use crate::tcp::Watch;
 use crate::transit::load::Outstanding;
@@ -236,7 +237,7 @@ impl Counts {
 
 impl Link {
     /// The link as management shows it.
-    pub(crate) fn describe(&self, connection: u64, capacity: u32, credit: u32) -> LinkRow {
+    pub(crate) fn describe(&self, connection: &ConnectionHandle, capacity: u32, credit: u32) -> LinkRow {
         let (incoming, undelivered) = match &self.end {
             End::Sender(sender) => (false, sender.queue.len() as u64),
             End::Receiver(_) => (true, 0),
@@ -244,7 +245,8 @@ impl Link {
         let (kind, priority) = match self.kind {
             Kind::Control => ("router-control", 9),
             Kind::Data(priority) => ("inter-router", priority),
-            Kind::Stream => ("inter-router", 0),
+            Kind::Stream if connection.purpose() == Purpose::Router => ("inter-router", 0),
+            Kind::Stream => ("endpoint", 0),
             Kind::Downlink => ("edge-downlink", 0),
             Kind::Endpoint | Kind::Tracking | Kind::Mesh | Kind::Bids => ("endpoint", 0),
         };
@@ -254,7 +256,7 @@ impl Link {
             kind,
             incoming,
             address: self.address.as_ref().map(|address| address.key.to_string()),
-            connection,
+            connection: connection.number,
             capacity,
             undelivered,
             unsettled: self.counts.unsettled,

@@ -70,6 +70,7 @@ pub(crate) fn accept(
         seconds => Duration::from_secs(seconds.into()),
     });
     limits(&mut config, listener.session_frames());
+    config.open_second = !listener.role.is_between_routers();
     config
 }
 

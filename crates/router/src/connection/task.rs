@@ -321,7 +321,7 @@ impl Task {
                 let capacity = self.settings.capacity;
                 let rows = self.links.iter().flatten();
                 let rows = rows.map(|link| {
-                    link.describe(self.handle.number, capacity, self.amqp.credit(link.id))
+                    link.describe(&self.handle, capacity, self.amqp.credit(link.id))
                 });
                 // Who asked may have gone.
                 let _ = answer.try_send(rows.collect());
@@ -435,7 +435,7 @@ impl Task {
     fn lose_link(&mut self, link: Link) {
         self.context
             .past_links
-            .add(&link.describe(self.handle.number, 0, 0));
+            .add(&link.describe(&self.handle, 0, 0));
         match link.end {
             End::Sender(sender) => {
                 if sender.destination.is_some()

@@ -294,6 +294,8 @@ impl Engine {
         }
         self.compute_at = self.now + self.config.compute_interval;
         self.last_change = self.now;
+        // The time of the change is published, whether a way changes or not.
+        self.routes_changed = true;
         self.flux = self.now;
         if std::mem::take(&mut self.own.changed) {
             self.own.seq += 1;
