@@ -117,7 +117,7 @@ impl Router {
         let config = engine_config(id, &settings, started);
         let instance = config.instance;
         let numbers = Arc::<Numbers>::default();
-        let core = Core::new(dispatch.clone(), config, default, numbers.clone());
+        let core = Core::new(&handle, dispatch.clone(), config, default, numbers.clone());
         let workers = Workers::start(worker_count(&settings))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

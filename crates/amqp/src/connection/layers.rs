@@ -225,7 +225,8 @@ impl Connection {
     /// Header and open go out together, unless the open waits for the peer's.
     fn send_open(&mut self) {
         self.layer = Layer::AmqpHeader;
-        self.output.append(|buf| buf.extend_from_slice(&AMQP_HEADER));
+        self.output
+            .append(|buf| buf.extend_from_slice(&AMQP_HEADER));
         self.open_owed = true;
         if !self.config.open_second {
             self.send_owed_open();

@@ -29,8 +29,13 @@ pub(super) fn complete(kind: Kind, entity: &mut Attributes, view: &View<'_>) {
 fn router_metrics(view: &View<'_>) -> Attributes {
     let services = services(view);
     let count = |protocol: &str| Value::from(services.get(protocol).copied().unwrap_or(0));
+    // As upstream counts: a TCP connector's own place in the network is one of its connections.
+    let tcp = view
+        .all(Kind::Connection)
+        .into_iter()
+        .filter(|connection| connection.get("protocol").and_then(Value::as_str) == Some("tcp"));
     let counters = attributes([
-        ("tcp", count("tcp")),
+        ("tcp", tcp.count().into()),
         ("amqp", count("amqp")),
         ("http1", count("http1")),
         ("http2", count("http2")),

@@ -19,6 +19,9 @@ pub struct PastLinks {
 impl PastLinks {
     /// Takes over the counters of a link that is going.
     pub(crate) fn add(&self, link: &LinkRow) {
+        if !link.incoming {
+            return;
+        }
         for (total, count) in [
             (&self.presettled, link.presettled),
             (&self.accepted, link.accepted),

@@ -54,7 +54,12 @@ impl<'a> View<'a> {
                 .cloned()
         };
         for module in MODULES {
-            if visit(configured(module).unwrap_or_else(|| default_log(module))).is_break() {
+            let mut log = configured(module).unwrap_or_default();
+            // What nobody has set is shown as it is.
+            for (name, value) in default_log(module) {
+                log.entry(name).or_insert(value);
+            }
+            if visit(log).is_break() {
                 return;
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use skupper_amqp::connection::{Initiator, LinkId, SessionId};
+use skupper_amqp::performative::SenderSettle;
 use skupper_amqp::{Attach, Open, Role as LinkRole, Symbol, Terminus};
 use skupper_routing::Treatment;
 
@@ -187,22 +188,17 @@ impl Task {
 
     /// The peer told its credit.
     pub(super) fn on_flow(&mut self, id: LinkId, drain: bool) {
+        if let Some(link) = self.link(id)
+            && let End::Sender(sender) = &mut link.end
+        {
+            sender.draining = drain;
+        }
         self.mark_ready(id);
         if self.control.sender == Some(id) && self.control.receiver.is_some() && !self.control.up {
             self.control.up = true;
             self.context
                 .core
                 .tell(CoreCommand::ControlUp(self.handle.number));
-        }
-        if drain {
-            let idle = match self.link(id).map(|link| &link.end) {
-                Some(End::Sender(sender)) => sender.queue.is_empty(),
-                _ => false,
-            };
-            if idle {
-                // A link that is gone has no credit.
-                let _ = self.amqp.drained(id);
-            }
         }
     }
 
@@ -392,7 +388,10 @@ impl Task {
     /// A consumer attaches: it becomes a destination.
     fn accept_consumer(&mut self, id: LinkId, attach: Attach, source: Terminus) {
         let number = self.context.numbers.link();
-        let mut end = SenderEnd::default();
+        let mut end = SenderEnd {
+            settles: attach.snd_settle_mode == SenderSettle::Settled,
+            ..SenderEnd::default()
+        };
         let mut assigned = None;
         let address = if source.dynamic {
             let sink = LinkSink {

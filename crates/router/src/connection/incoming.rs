@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use skupper_amqp::codec::Reader;
-use skupper_amqp::connection::{Incoming, LinkId};
+use skupper_amqp::connection::{Incoming, LinkId, SessionId};
 use skupper_amqp::message::{AnnotationsError, Layout, RouterAnnotations, Section, flags};
 use skupper_amqp::performative::names;
 use skupper_amqp::{Condition, DeliveryState};
 use skupper_routing::{AddressKey, Treatment};
 
 use super::links::{Address, Collecting, Current, End, Inbound, Kind, Octets, Replenish};
+use super::onward::Onward;
 use super::task::Task;
 use crate::core::CoreCommand;
 use crate::core::dispatch::Undeliverable;
@@ -105,9 +106,9 @@ impl Task {
         };
         let mut hold = false;
         if !payload.is_empty() {
-            let most = most_waiting(inbound.producer.message());
-            let waiting = inbound.producer.push(block::keep(payload));
-            hold = waiting >= most && inbound.producer.must_wait(most);
+            let most = most_waiting(inbound.onward.message());
+            let waiting = inbound.onward.push(block::keep(payload));
+            hold = waiting >= most && inbound.onward.must_wait(most);
         }
         if hold {
             inbound.held += 1;
@@ -115,7 +116,7 @@ impl Task {
             self.amqp.release(session, 1);
         }
         if aborted {
-            inbound.producer.abort();
+            inbound.onward.abort();
             return self.finish_inbound(token, None);
         }
         if !more {
@@ -130,7 +131,7 @@ impl Task {
         };
         inbound.complete = true;
         inbound.settled |= settled;
-        inbound.producer.complete(inbound.settled);
+        inbound.onward.complete(inbound.settled);
         if inbound.owed {
             let delivery = inbound.delivery;
             let state = inbound.state.clone();
@@ -194,16 +195,20 @@ impl Task {
                 used,
                 multicast: true,
             } => {
-                let body = collecting.octets.into_bytes().slice(used..);
-                let copies = self
-                    .context
-                    .dispatch
-                    .multicast(&key, &message, &[block::keep(body)]);
-                let state = match copies {
-                    0 => DeliveryState::Released,
-                    _ => DeliveryState::Accepted,
-                };
-                self.dispose_unforwarded(id, collecting.delivery, collecting.settled, state);
+                let Collecting {
+                    delivery,
+                    settled,
+                    octets,
+                    ..
+                } = collecting;
+                let body = block::keep(octets.into_bytes().slice(used..));
+                let copies = self.context.dispatch.multicast(&key, &message, &[body]);
+                if copies.is_empty() {
+                    let state = DeliveryState::Released;
+                    return self.dispose_unforwarded(id, delivery, settled, state);
+                }
+                let onward = Onward::copies(copies);
+                self.follow(id, session, delivery, onward, settled, false);
             }
             Verdict::Forward {
                 message,
@@ -295,7 +300,7 @@ impl Task {
     fn begin_forwarding(
         &mut self,
         id: LinkId,
-        session: skupper_amqp::connection::SessionId,
+        session: SessionId,
         collecting: Collecting,
         message: Message,
         key: &AddressKey,
@@ -317,6 +322,20 @@ impl Task {
         if let Err((why, consumer)) = self.context.dispatch.send(key, &producer, consumer) {
             consumer.settle(undeliverable(why));
         }
+        let onward = Onward::One(producer);
+        self.follow(id, session, delivery, onward, settled, more);
+    }
+
+    /// Follows a delivery that was passed on until it is settled.
+    fn follow(
+        &mut self,
+        id: LinkId,
+        session: SessionId,
+        delivery: u32,
+        onward: Onward,
+        settled: bool,
+        more: bool,
+    ) {
         let at_once = match self.link(id).map(|link| &link.end) {
             Some(End::Receiver(receiver)) => receiver.replenish == Replenish::AtOnce,
             _ => false,
@@ -328,7 +347,7 @@ impl Task {
             return;
         }
         let token = self.inbound.insert(Inbound {
-            producer,
+            onward,
             link: id,
             session,
             delivery,
@@ -339,10 +358,9 @@ impl Task {
             held: 0,
         });
         self.amqp.tag_delivery(id, delivery, token.into());
+        let bell = self.handle.clone() as Arc<dyn Bell>;
         if let Some(inbound) = self.inbound.get_mut(token) {
-            inbound
-                .producer
-                .bind(self.handle.clone() as Arc<dyn Bell>, token * 2 + 1);
+            inbound.onward.bind(&bell, token * 2 + 1);
         }
         if more
             && let Some(link) = self.link(id)
@@ -359,11 +377,11 @@ impl Task {
         let Some(inbound) = self.inbound.get_mut(token) else {
             return;
         };
-        let update = inbound.producer.take_update();
+        let update = inbound.onward.take_update();
         if inbound.held > 0
             && !inbound
-                .producer
-                .must_wait(most_waiting(inbound.producer.message()))
+                .onward
+                .must_wait(most_waiting(inbound.onward.message()))
         {
             self.amqp
                 .release(inbound.session, std::mem::take(&mut inbound.held));
@@ -399,7 +417,7 @@ impl Task {
             return;
         }
         inbound.settled = true;
-        inbound.producer.settle();
+        inbound.onward.settle();
         if inbound.complete {
             self.finish_inbound(token, None);
         }
@@ -419,7 +437,12 @@ impl Task {
         let End::Receiver(receiver) = &link.end else {
             return;
         };
-        if receiver.replenish == Replenish::AtSettlement && !inbound.producer.message().presettled {
+        if receiver.replenish == Replenish::AtSettlement
+            && inbound
+                .onward
+                .message()
+                .is_none_or(|message| !message.presettled)
+        {
             self.replenish(id);
         }
     }
@@ -519,11 +542,10 @@ impl Task {
     }
 }
 
-fn most_waiting(message: &Message) -> usize {
-    if message.annotations.flags & flags::Q2_DISABLED != 0 {
-        MOST_UNHELD
-    } else {
-        HIGH_WATER
+fn most_waiting(message: Option<&Message>) -> usize {
+    match message {
+        Some(message) if message.annotations.flags & flags::Q2_DISABLED != 0 => MOST_UNHELD,
+        _ => HIGH_WATER,
     }
 }
 

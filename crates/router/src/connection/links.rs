@@ -10,10 +10,11 @@ use skupper_routing::AddressKey;
 
 use super::describe::LinkRow;
 use super::handle::{ConnectionHandle, Purpose};
+use super::onward::Onward;
 use crate::core::replies::Reply;
 use crate::tcp::Watch;
 use crate::transit::load::Outstanding;
-use crate::transit::pipe::{Consumer, Producer};
+use crate::transit::pipe::Consumer;
 
 /// What a link is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +89,10 @@ pub(crate) struct SenderEnd {
     pub(crate) destination: Option<Outstanding>,
     /// A stream is on it.
     pub(crate) streaming: bool,
+    /// The peer wants what there is, and then its credit used up.
+    pub(crate) draining: bool,
+    /// The peer wants deliveries settled from the start.
+    pub(crate) settles: bool,
 }
 
 /// Deliveries that come by a link.
@@ -164,7 +169,7 @@ impl Octets {
 
 /// A delivery that came and is not over.
 pub(crate) struct Inbound {
-    pub(crate) producer: Producer,
+    pub(crate) onward: Onward,
     pub(crate) link: LinkId,
     pub(crate) session: SessionId,
     pub(crate) delivery: u32,
@@ -237,7 +242,12 @@ impl Counts {
 
 impl Link {
     /// The link as management shows it.
-    pub(crate) fn describe(&self, connection: &ConnectionHandle, capacity: u32, credit: u32) -> LinkRow {
+    pub(crate) fn describe(
+        &self,
+        connection: &ConnectionHandle,
+        capacity: u32,
+        credit: u32,
+    ) -> LinkRow {
         let (incoming, undelivered) = match &self.end {
             End::Sender(sender) => (false, sender.queue.len() as u64),
             End::Receiver(_) => (true, 0),

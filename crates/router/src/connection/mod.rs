@@ -9,6 +9,7 @@ mod handshake;
 mod incoming;
 mod links;
 pub mod listener;
+mod onward;
 mod open;
 mod outgoing;
 mod records;

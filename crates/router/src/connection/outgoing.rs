@@ -24,7 +24,11 @@ impl Task {
     pub(super) fn enqueue(&mut self, id: LinkId, consumer: Consumer) {
         let bell = self.handle.clone() as Arc<dyn Bell>;
         let message = consumer.message();
-        let presettled = message.presettled;
+        let settles = match self.link(id).map(|link| &link.end) {
+            Some(End::Sender(sender)) => sender.settles,
+            _ => return,
+        };
+        let presettled = message.presettled || settles;
         let mut payload = Payload::new();
         let mut extra = 0;
         if !self.settings.strip_out {
@@ -122,6 +126,10 @@ impl Task {
             return Step::Rest;
         };
         let Some(&token) = sender.queue.front() else {
+            if std::mem::take(&mut sender.draining) {
+                // A link that is gone has no credit.
+                let _ = self.amqp.drained(id);
+            }
             return Step::Rest;
         };
         let Some(outbound) = self.outbound.get_mut(token) else {

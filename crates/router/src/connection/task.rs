@@ -320,9 +320,8 @@ impl Task {
             Command::Links(answer) => {
                 let capacity = self.settings.capacity;
                 let rows = self.links.iter().flatten();
-                let rows = rows.map(|link| {
-                    link.describe(&self.handle, capacity, self.amqp.credit(link.id))
-                });
+                let rows = rows
+                    .map(|link| link.describe(&self.handle, capacity, self.amqp.credit(link.id)));
                 // Who asked may have gone.
                 let _ = answer.try_send(rows.collect());
             }

@@ -200,20 +200,17 @@ impl Dispatch {
         }
     }
 
-    /// Sends a whole message to everybody who consumes the address; returns how many copies went out.
-    pub fn multicast(&self, key: &AddressKey, message: &Message, body: &[Bytes]) -> usize {
+    /// Sends a whole message to everybody who consumes the address; returns the other ends of the copies.
+    pub fn multicast(&self, key: &AddressKey, message: &Message, body: &[Bytes]) -> Vec<Producer> {
         let forwarding = self.forwarding.load();
-        let mut copies = 0;
+        let mut copies = Vec::new();
         let copy = || {
-            let (producer, consumer) = pipe(Message {
-                presettled: true,
-                ..message.clone()
-            });
+            let (producer, consumer) = pipe(message.clone());
             for chunk in body {
                 producer.push(chunk.clone());
             }
-            producer.complete(true);
-            consumer
+            producer.complete(message.presettled);
+            (producer, consumer)
         };
         let mut told_interior = is_from_interior(message);
         if let Some(local) = forwarding.locals.get(key) {
@@ -221,23 +218,27 @@ impl Dispatch {
             for destination in destinations.filter(|destination| !destination.echoes(message)) {
                 let beyond = destination.beyond.as_ref();
                 told_interior |= beyond.is_some_and(|beyond| beyond.role == Role::Edge);
-                destination.sink.deliver(copy());
-                copies += 1;
+                let (producer, consumer) = copy();
+                producer.charge(Load::on(&destination.outstanding));
+                destination.sink.deliver(consumer);
+                copies.push(producer);
             }
         }
         if let Some(uplink) = forwarding.uplink.as_ref().filter(|_| !told_interior) {
-            uplink.sink.deliver(copy());
-            copies += 1;
+            let (producer, consumer) = copy();
+            uplink.sink.deliver(consumer);
+            copies.push(producer);
         }
         if let Some(remotes) = forwarding.table.remotes(key) {
             let table = &forwarding.table;
             let origin = table.origin(message.annotations.ingress.as_deref());
             let passed = table.traced(message.annotations.trace.iter().map(|entry| &**entry));
             for link in choose::multicast(table, remotes, origin, &passed) {
+                let (producer, consumer) = copy();
                 if let Some(neighbour) = forwarding.neighbours.get(&link)
-                    && forward(neighbour, copy()).is_ok()
+                    && forward(neighbour, consumer).is_ok()
                 {
-                    copies += 1;
+                    copies.push(producer);
                 }
             }
         }

@@ -11,6 +11,7 @@ pub(crate) mod replies;
 mod task;
 mod treatments;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,7 +20,7 @@ use skupper_routing::{AddressKey, Treatment};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::connection::handle::ConnectionHandle;
-use crate::tcp::Watch;
+use crate::tcp::{Watch, WatchSet};
 use forwarding::Destination;
 
 pub use process::{Received, Subscription};
@@ -81,18 +82,25 @@ pub(crate) struct Rule {
 #[derive(Clone)]
 pub struct CoreHandle {
     commands: mpsc::UnboundedSender<CoreCommand>,
+    watches: Arc<WatchSet>,
 }
 
 impl CoreHandle {
     /// A handle and what the core receives by.
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<CoreCommand>) {
         let (commands, receiver) = mpsc::unbounded_channel();
-        (CoreHandle { commands }, receiver)
+        let watches = Arc::default();
+        (CoreHandle { commands, watches }, receiver)
     }
 
     pub(crate) fn tell(&self, command: CoreCommand) {
         // Without a core the router is ending, and nothing matters to it any more.
         let _ = self.commands.send(command);
+    }
+
+    /// The addresses that are watched.
+    pub(crate) fn watched(&self) -> HashSet<AddressKey> {
+        self.watches.keys()
     }
 
     pub(crate) fn watch(&self, watch: Arc<Watch>) {

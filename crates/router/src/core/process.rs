@@ -120,9 +120,9 @@ impl Dispatch {
             ..Message::default()
         };
         if self.treatment(&key) == Treatment::Multicast {
-            return match self.multicast(&key, &message, &[payload]) {
-                0 => Err(Undeliverable::NoRoute),
-                _ => Ok(()),
+            return match self.multicast(&key, &message, &[payload]).is_empty() {
+                true => Err(Undeliverable::NoRoute),
+                false => Ok(()),
             };
         }
         let (producer, consumer) = pipe(message);

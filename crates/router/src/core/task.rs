@@ -12,12 +12,12 @@ use skupper_routing::{
 };
 use tokio::sync::mpsc;
 
-use super::CoreCommand;
 use super::dispatch::Dispatch;
 use super::edge::{Change, Edge};
 use super::forwarding::{Destination, Forwarding, Local, Locals};
 use super::neighbours::Connections;
 use super::treatments::Treatments;
+use super::{CoreCommand, CoreHandle};
 use crate::connection::handle::{Command, ConnectionHandle, Outlet, Purpose};
 use crate::context::Numbers;
 use crate::tcp::WatchSet;
@@ -34,7 +34,7 @@ pub(crate) struct Core {
     started: Instant,
     locals: Locals,
     connections: Connections,
-    watches: WatchSet,
+    watches: Arc<WatchSet>,
     treatments: Arc<Treatments>,
     /// Of an edge router: its connections to others.
     edge: Option<Edge>,
@@ -45,6 +45,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(
+        handle: &CoreHandle,
         dispatch: Arc<Dispatch>,
         config: skupper_routing::Config,
         default: Treatment,
@@ -58,7 +59,7 @@ impl Core {
             started: Instant::now(),
             locals: Locals::default(),
             connections: Connections::default(),
-            watches: WatchSet::default(),
+            watches: handle.watches.clone(),
             treatments: Arc::new(Treatments::new(default)),
             heard: HashMap::new(),
             dirty: false,

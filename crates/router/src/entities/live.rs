@@ -1,5 +1,6 @@
 //! Entities that exist because the router runs, as rows of attributes (management reference §6.8).
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use skupper_amqp::Value as AmqpValue;
 use skupper_management::agent::Failure;
-use skupper_management::entity::Role;
+use skupper_management::entity::{Mode, Role};
 use skupper_management::{Attributes, Kind, Value};
 use skupper_routing::{AddressKey, Table};
 
@@ -15,7 +16,7 @@ use super::{Entities, Entry, Running};
 use crate::connection::describe::LinkRow;
 use crate::connection::handle::{Command, ConnectionHandle, Purpose};
 use crate::core::forwarding::Forwarding;
-use crate::tcp::OperStatus;
+use crate::tcp::{FlowSet, OperStatus};
 
 /// A connection that does not tell its links in this time is left out.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -90,7 +91,16 @@ impl Entities {
                     std::env::var("HOSTNAME").unwrap_or_default().into(),
                 );
             }
-            Running::Nothing | Running::Rule(_) => {}
+            Running::Rule(_) => {
+                for (name, value) in [
+                    ("prefix", Value::Null),
+                    ("pattern", Value::Null),
+                    ("priority", (-1).into()),
+                ] {
+                    shown.entry(name).or_insert(value);
+                }
+            }
+            Running::Nothing => {}
         }
         shown
     }
@@ -114,12 +124,19 @@ impl Entities {
         identity: &str,
         wanted: Attributes,
     ) -> Result<Attributes, Failure> {
-        let number = identity.parse().ok();
-        let connection = number.and_then(|number| self.context.connections.get(number));
-        let (Kind::Connection, Some(connection)) = (kind, connection) else {
-            return Err(Failure::NotFound("Not Found".to_owned()));
+        let not_found = || Failure::NotFound("Not Found".to_owned());
+        let number = identity.parse().map_err(|_| not_found())?;
+        if kind != Kind::Connection {
+            return Err(not_found());
+        }
+        let delete = wanted.get("adminStatus").and_then(Value::as_str) == Some("deleted");
+        let Some(connection) = self.context.connections.get(number) else {
+            if delete && self.flow_sets().any(|(flows, _)| flows.close_one(number)) {
+                return Ok(wanted);
+            }
+            return Err(not_found());
         };
-        if wanted.get("adminStatus").and_then(Value::as_str) == Some("deleted") {
+        if delete {
             if matches!(connection.purpose(), Purpose::Router | Purpose::RouterData) {
                 let text = "You are not allowed to perform this operation.";
                 return Err(Failure::Forbidden(text.to_owned()));
@@ -139,26 +156,58 @@ impl Entities {
         }
         for entry in self.of(Kind::TcpConnector) {
             if let Running::TcpConnector(connector) = &entry.running {
-                visit(row([
-                    ("name", "connection/egress-dispatch".into()),
-                    ("identity", connector.number.to_string().into()),
-                    ("host", "egress-dispatch".into()),
-                    ("role", "normal".into()),
-                    ("protocol", "tcp".into()),
-                    ("dir", "out".into()),
-                    ("container", "TcpAdaptor".into()),
-                    ("isAuthenticated", false.into()),
-                    ("isEncrypted", false.into()),
-                    ("opened", true.into()),
-                    ("active", true.into()),
-                    ("adminStatus", "enabled".into()),
-                    ("operStatus", "up".into()),
-                    ("uptimeSeconds", self.uptime().into()),
-                    ("properties", Value::Object(Attributes::new())),
-                ]))?;
+                let egress = TcpRow {
+                    number: connector.number,
+                    host: "egress-dispatch",
+                    incoming: false,
+                    encrypted: false,
+                    uptime: self.uptime(),
+                };
+                visit(egress.row())?;
+            }
+        }
+        for (flows, end) in self.flow_sets() {
+            for (number, flow) in flows.all() {
+                let peer = flow.peer.map(|peer| peer.to_string());
+                let row = TcpRow {
+                    number,
+                    host: peer.as_deref().unwrap_or(&end.server),
+                    incoming: end.incoming,
+                    encrypted: end.encrypted,
+                    uptime: flow.began.elapsed().as_secs(),
+                };
+                visit(row.row())?;
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// The flows of all TCP listeners and connectors.
+    fn flow_sets(&self) -> impl Iterator<Item = (&FlowSet, FlowEnd)> {
+        let listeners = self.of(Kind::TcpListener).iter();
+        let connectors = self.of(Kind::TcpConnector).iter();
+        listeners
+            .chain(connectors)
+            .filter_map(|entry| match &entry.running {
+                Running::TcpListener(listener) => {
+                    let end = FlowEnd {
+                        incoming: true,
+                        encrypted: !listener.settings.ssl_profile.is_empty(),
+                        server: String::new(),
+                    };
+                    Some((&listener.flows, end))
+                }
+                Running::TcpConnector(connector) => {
+                    let settings = &connector.settings;
+                    let end = FlowEnd {
+                        incoming: false,
+                        encrypted: !settings.ssl_profile.is_empty(),
+                        server: format!("{}:{}", settings.host, settings.port),
+                    };
+                    Some((&connector.flows, end))
+                }
+                _ => None,
+            })
     }
 
     /// The links of all connections, each asked at the same time.
@@ -192,14 +241,18 @@ impl Entities {
 
     fn addresses(&self, visit: Visit<'_>) -> ControlFlow<()> {
         let forwarding = self.context.dispatch.forwarding.load();
-        let locals = forwarding.locals.iter().map(|(key, _)| key);
-        let remotes = forwarding
-            .table
-            .addresses()
+        let watched = self.context.core.watched();
+        let keys: BTreeSet<&AddressKey> = forwarding
+            .locals
+            .iter()
             .map(|(key, _)| key)
-            .filter(|key| forwarding.locals.get(key).is_none());
-        for key in locals.chain(remotes) {
-            visit(self.address_row(&forwarding, key))?;
+            .chain(forwarding.table.addresses().map(|(key, _)| key))
+            .chain(watched.iter())
+            .collect();
+        for key in keys {
+            let mut shown = self.address_row(&forwarding, key);
+            shown.insert("watch".to_owned(), watched.contains(key).into());
+            visit(shown)?;
         }
         for (_, route) in forwarding.table.routers() {
             let key = format!("R{}", route.id);
@@ -262,6 +315,9 @@ impl Entities {
     }
 
     fn nodes(&self, visit: Visit<'_>) -> ControlFlow<()> {
+        if self.context.settings.mode != Mode::Interior {
+            return ControlFlow::Continue(());
+        }
         let forwarding = self.context.dispatch.forwarding.load();
         let table = &forwarding.table;
         let changed = self.context.started + table.last_topology_change();
@@ -324,7 +380,11 @@ impl Entities {
     fn metrics(&self) -> Attributes {
         let forwarding = self.context.dispatch.forwarding.load();
         let links = self.link_rows();
-        let sum = |count: fn(&LinkRow) -> u64| Value::from(links.iter().map(count).sum::<u64>());
+        // A delivery is counted where it comes in.
+        let sum = |count: fn(&LinkRow) -> u64| {
+            let incoming = links.iter().filter(|link| link.incoming);
+            Value::from(incoming.map(count).sum::<u64>())
+        };
         let connections = self.context.connections.all().len();
         let addresses = forwarding.locals.iter().count();
         row([
@@ -384,6 +444,45 @@ fn origins(table: &Table, route: &skupper_routing::Route) -> Vec<Value> {
     ids.map(|origin| origin.id.as_str().into()).collect()
 }
 
+/// What the flows of a listener or connector have in common.
+struct FlowEnd {
+    incoming: bool,
+    encrypted: bool,
+    /// Where a connector connects to.
+    server: String,
+}
+
+/// A connection of a TCP client or server, as a row.
+struct TcpRow<'a> {
+    number: u64,
+    host: &'a str,
+    incoming: bool,
+    encrypted: bool,
+    uptime: u64,
+}
+
+impl TcpRow<'_> {
+    fn row(&self) -> Attributes {
+        row([
+            ("name", format!("connection/{}", self.host).into()),
+            ("identity", self.number.to_string().into()),
+            ("host", self.host.into()),
+            ("role", "normal".into()),
+            ("protocol", "tcp".into()),
+            ("dir", if self.incoming { "in" } else { "out" }.into()),
+            ("container", "TcpAdaptor".into()),
+            ("isAuthenticated", false.into()),
+            ("isEncrypted", self.encrypted.into()),
+            ("opened", true.into()),
+            ("active", true.into()),
+            ("adminStatus", "enabled".into()),
+            ("operStatus", "up".into()),
+            ("uptimeSeconds", self.uptime.into()),
+            ("properties", Value::Object(Attributes::new())),
+        ])
+    }
+}
+
 fn connection_row(connection: &Arc<ConnectionHandle>) -> Attributes {
     let peer = connection.peer.get();
     let address = peer.map_or("", |peer| peer.address.as_str());
@@ -422,7 +521,12 @@ fn connection_row(connection: &Arc<ConnectionHandle>) -> Attributes {
             "isAuthenticated",
             peer.is_some_and(|peer| peer.mechanism.is_some()).into(),
         ),
-        ("user", text(peer.and_then(|peer| peer.user.as_ref()))),
+        (
+            "user",
+            peer.map_or(Value::Null, |peer| {
+                peer.user.as_deref().unwrap_or("anonymous").into()
+            }),
+        ),
         ("isEncrypted", tls.is_some().into()),
         ("sslProto", text(tls.map(|(version, _)| version))),
         ("sslCipher", text(tls.map(|(_, suite)| suite))),

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as Task, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Buf, Bytes, BytesMut};
 use skupper_amqp::performative::{Condition, DeliveryState, names};
@@ -31,30 +31,62 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 const OWN: u32 = 0;
 const PEER: u32 = 1;
 
-/// The flows of a listener or connector, to end them with it.
+/// The flows of a listener or connector, to show them and to end them with it.
 #[derive(Default)]
 pub(crate) struct FlowSet {
-    next: AtomicU64,
-    flows: Mutex<HashMap<u64, Arc<FlowInbox>>>,
+    flows: Mutex<HashMap<u64, Flow>>,
+}
+
+/// A flow, as others see it.
+#[derive(Clone)]
+pub(crate) struct Flow {
+    inbox: Arc<FlowInbox>,
+    /// The client.
+    pub(crate) peer: Option<SocketAddr>,
+    /// When it began.
+    pub(crate) began: Instant,
 }
 
 impl FlowSet {
-    /// Enters a flow until the guard is dropped.
-    fn enter(&self, inbox: &Arc<FlowInbox>) -> InSet<'_> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.lock().insert(number, inbox.clone());
+    /// Enters a flow until the guard is dropped; its number is one of connections.
+    fn enter(&self, number: u64, inbox: &Arc<FlowInbox>, peer: Option<SocketAddr>) -> InSet<'_> {
+        let flow = Flow {
+            inbox: inbox.clone(),
+            peer,
+            began: Instant::now(),
+        };
+        self.lock().insert(number, flow);
         InSet { set: self, number }
+    }
+
+    /// All flows by their numbers.
+    pub(crate) fn all(&self) -> Vec<(u64, Flow)> {
+        let flows = self.lock();
+        flows
+            .iter()
+            .map(|(number, flow)| (*number, flow.clone()))
+            .collect()
     }
 
     /// Ends all flows.
     pub(crate) fn close(&self) {
-        for inbox in self.lock().values() {
+        for flow in self.lock().values() {
             // A flow that has ended by itself needs no telling.
-            drop(inbox.send(FlowCommand::Close));
+            drop(flow.inbox.send(FlowCommand::Close));
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<FlowInbox>>> {
+    /// Ends one flow; false if it is not one of these.
+    pub(crate) fn close_one(&self, number: u64) -> bool {
+        let flow = self.lock().get(&number).cloned();
+        flow.is_some_and(|flow| {
+            // As above.
+            drop(flow.inbox.send(FlowCommand::Close));
+            true
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Flow>> {
         self.flows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -67,9 +99,10 @@ struct InSet<'a> {
 
 impl Drop for InSet<'_> {
     fn drop(&mut self) {
-        if let Some(inbox) = self.set.lock().remove(&self.number) {
+        let flow = self.set.lock().remove(&self.number);
+        if let Some(flow) = flow {
             // Whatever is still on its way to the flow answers its sender by being dropped.
-            drop(inbox.close());
+            drop(flow.inbox.close());
         }
     }
 }
@@ -93,7 +126,8 @@ pub(crate) async fn serve_client(
     let _ = stream.set_nodelay(true);
     listener.opened.fetch_add(1, Ordering::Relaxed);
     let inbox = Arc::new(Inbox::new());
-    let in_set = listener.flows.enter(&inbox);
+    let number = context.numbers.connection();
+    let in_set = listener.flows.enter(number, &inbox, Some(peer));
     let record = context.events.wants_flows().then(|| {
         Arc::new(FlowRecord {
             side: FlowSide::Client(listener.clone()),
@@ -357,7 +391,8 @@ pub(crate) async fn serve_stream(
     stream: Consumer,
 ) {
     let inbox = Arc::new(Inbox::new());
-    let in_set = connector.flows.enter(&inbox);
+    let number = context.numbers.connection();
+    let in_set = connector.flows.enter(number, &inbox, None);
     connector.opened.fetch_add(1, Ordering::Relaxed);
     run_server(context, connector, stream, inbox).await;
     drop(in_set);

@@ -13,6 +13,7 @@ mod watch;
 mod window;
 
 pub use connector::TcpConnector;
+pub(crate) use flow::FlowSet;
 pub use listener::{OperStatus, TcpListener};
 pub(crate) use pump::consume;
 pub(crate) use watch::{Watch, WatchSet};

@@ -1,8 +1,8 @@
 //! Whether addresses can be reached, as the core sees it, for those who act on it.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use skupper_routing::AddressKey;
 
@@ -59,18 +59,18 @@ impl Watch {
 /// All watches of a router; the core looks through them after each change.
 #[derive(Default)]
 pub(crate) struct WatchSet {
-    watches: Vec<std::sync::Weak<Watch>>,
+    watches: Mutex<Vec<Weak<Watch>>>,
 }
 
 impl WatchSet {
     /// Adds a watch; it is removed when its owner drops it.
-    pub(crate) fn add(&mut self, watch: &Arc<Watch>) {
-        self.watches.push(Arc::downgrade(watch));
+    pub(crate) fn add(&self, watch: &Arc<Watch>) {
+        self.lock().push(Arc::downgrade(watch));
     }
 
     /// Lets every watch see a new state of the router.
-    pub(crate) fn update(&mut self, forwarding: &Forwarding) {
-        self.watches.retain(|watch| match watch.upgrade() {
+    pub(crate) fn update(&self, forwarding: &Forwarding) {
+        self.lock().retain(|watch| match watch.upgrade() {
             Some(watch) => {
                 watch.look(forwarding);
                 true
@@ -81,7 +81,12 @@ impl WatchSet {
 
     /// The addresses that are watched.
     pub(crate) fn keys(&self) -> HashSet<AddressKey> {
-        let watches = self.watches.iter().filter_map(std::sync::Weak::upgrade);
+        let watches = self.lock();
+        let watches = watches.iter().filter_map(Weak::upgrade);
         watches.map(|watch| watch.key.clone()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Watch>>> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
