@@ -13,10 +13,11 @@ use skupper_amqp::Message;
 use skupper_management::Attributes;
 use skupper_vanflow::emitter::Class;
 use skupper_vanflow::source::BEACONS;
-use skupper_vanflow::{CoRecords, Emitter, Source, SourceKind, Update, co_records};
+use skupper_vanflow::{Attribute, CoRecords, Emitter, Record, RecordType, Source, SourceKind, Update, co_records};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use crate::agent::logging::{Entry, logs};
 use crate::context::Context;
 use crate::core::Received;
 use crate::event::{Event, FlowEvent};
@@ -96,6 +97,7 @@ impl Teller {
         let mut commands = self.context.subscribe(&self.emitter.source().direct);
         let told = co_records::address(&self.emitter.source().id);
         let mut told = self.context.subscribe(&told);
+        let mut serious = logs().serious();
         let start = self.records.start();
         self.apply(start);
         let mut look = tokio::time::interval(LOOK);
@@ -157,6 +159,7 @@ impl Teller {
                         }
                     }
                 }
+                Some(entry) = serious.recv() => self.log(&entry),
                 _ = look.tick(), if somebody => {
                     self.look();
                     looks += 1;
@@ -201,6 +204,26 @@ impl Teller {
             (Class::Flows, false) => self.emitter.forget_flows(),
             (Class::Records | Class::Logs, _) => {}
         }
+    }
+
+    /// An entry of the log that somebody should see. Nobody keeps those that nobody listens for.
+    fn log(&mut self, entry: &Entry) {
+        if !self.emitter.is_watched(Class::Logs) {
+            return;
+        }
+        let at = u64::try_from(entry.time.as_microsecond()).unwrap_or_default();
+        let mut record = Record::new(RecordType::Log, self.context.records.next())
+            .with(Attribute::START_TIME, at)
+            .with(Attribute::END_TIME, at)
+            .with(Attribute::PARENT, self.context.records.router())
+            .with(Attribute::LOG_SEVERITY, entry.level as u64)
+            .with(Attribute::LOG_TEXT, format!("LOG_{}: {}", entry.module, entry.text));
+        if let Some((file, line)) = entry.source {
+            record = record
+                .with(Attribute::SOURCE_FILE, file)
+                .with(Attribute::SOURCE_LINE, u64::from(line));
+        }
+        self.apply([Change::Set(record)]);
     }
 
     fn flow(&mut self, change: FlowChange) {

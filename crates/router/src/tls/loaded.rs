@@ -55,7 +55,9 @@ pub enum LoadError {
     #[error("sslProfile '{0}' not found: create it, or correct the name")]
     NoProfile(String),
     /// A file cannot be read.
-    #[error("sslProfile '{profile}': {attribute} '{path}' cannot be read: {error}")]
+    #[error(
+        "Failed to configure TLS {attribute} '{path}' from sslProfile '{profile}': the file cannot be read: {error}"
+    )]
     File {
         /// The profile.
         profile: String,

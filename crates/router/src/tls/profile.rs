@@ -136,12 +136,15 @@ impl Profiles {
         self.get(&settings.name)?.update(settings)
     }
 
-    /// Removes a profile; whoever uses it keeps what it has.
+    /// Removes a profile. Whoever was made with it keeps what was loaded, until there is another of the name.
     pub fn remove(&self, name: &str) {
-        self.by_name
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(name);
+        let mut profiles = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        if profiles
+            .get(name)
+            .is_some_and(|profile| profile.in_use().is_none())
+        {
+            profiles.remove(name);
+        }
     }
 
     /// A profile by its name.
