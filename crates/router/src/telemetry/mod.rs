@@ -13,7 +13,9 @@ use skupper_amqp::Message;
 use skupper_management::Attributes;
 use skupper_vanflow::emitter::Class;
 use skupper_vanflow::source::BEACONS;
-use skupper_vanflow::{Attribute, CoRecords, Emitter, Record, RecordType, Source, SourceKind, Update, co_records};
+use skupper_vanflow::{
+    Attribute, CoRecords, Emitter, Record, RecordType, Source, SourceKind, Update, co_records,
+};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -217,7 +219,10 @@ impl Teller {
             .with(Attribute::END_TIME, at)
             .with(Attribute::PARENT, self.context.records.router())
             .with(Attribute::LOG_SEVERITY, entry.level as u64)
-            .with(Attribute::LOG_TEXT, format!("LOG_{}: {}", entry.module, entry.text));
+            .with(
+                Attribute::LOG_TEXT,
+                format!("LOG_{}: {}", entry.module, entry.text),
+            );
         if let Some((file, line)) = entry.source {
             record = record
                 .with(Attribute::SOURCE_FILE, file)
