@@ -1,21 +1,6 @@
-//! Everything that is decoded without a connection: values, performatives, SASL frames, messages, router annotations.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use skupper_amqp::{Message, RouterAnnotations, codec::Reader, message::Layout, performative::Performative, sasl::SaslFrame};
+#[path = "../bodies/decode.rs"]
+mod body;
 
-fuzz_target!(|octets: &[u8]| {
-    if let Ok(value) = Reader::new(octets).value() {
-        let mut written = bytes::BytesMut::new();
-        skupper_amqp::codec::Writer::new(&mut written, skupper_amqp::codec::Form::Compact).value(&value);
-        assert!(Reader::new(&written).value().is_ok());
-    }
-    let _ = Reader::new(octets).skip();
-    let _ = Performative::read(&mut Reader::new(octets));
-    let _ = SaslFrame::read(&mut Reader::new(octets));
-    let _ = RouterAnnotations::parse(octets);
-    let layout = Layout::scan(octets);
-    if Message::decode(octets).is_ok() {
-        assert!(layout.is_ok());
-    }
-});
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| body::run(octets));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod corpora;
 mod golden;
 mod pair;
 mod properties;

@@ -1,21 +1,6 @@
-//! A Secret whose three elements are anything at all, judged in every role.
 #![no_main]
 
-use jiff::Timestamp;
-use libfuzzer_sys::fuzz_target;
-use skupper_pki::{Credential, Expectation, Role, judge};
+#[path = "../bodies/pem.rs"]
+mod body;
 
-fuzz_target!(|octets: &[u8]| {
-    let credential = Credential {
-        tls_crt: octets.to_vec(),
-        tls_key: octets.to_vec(),
-        ca_crt: octets.to_vec(),
-    };
-    let names = ["router.example.com".to_owned(), "10.0.0.1".to_owned()];
-    for role in [Role::Server, Role::Client, Role::Ca, Role::TrustBundle] {
-        let expectation = Expectation::new(role, Timestamp::UNIX_EPOCH).names(&names);
-        for finding in judge(&credential, &expectation) {
-            assert!(!finding.advice().contains('\n'));
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| body::run(octets));

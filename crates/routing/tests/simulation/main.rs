@@ -1,6 +1,7 @@
 //! Networks of engines under virtual time.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod history;
 mod net;
 mod truth;
 
@@ -189,72 +190,24 @@ fn any_single_failure_of_a_large_network_is_over_in_two_seconds() {
     }
 }
 
-/// One history: changes at any moment, also before the last one has been digested, some of them silent; then peace.
-fn history(seed: u64, loss: usize) {
-    let routers = 2 + seed as usize % 9;
-    let mut net = random_net(seed, routers, seed as usize % 7);
-    net.loss = loss;
-    for _ in 0..12 {
-        let pause = net.dice.below(1500) as u64;
-        net.run_for(ms(pause));
-        let (router, cable) = (net.dice.below(routers), net.dice.below(net.cables.len()));
-        match net.dice.below(9) {
-            0 if net.is_alive(router) => net.kill(router),
-            1 if !net.is_alive(router) => net.start(router),
-            2 if net.is_alive(router) => {
-                net.kill(router);
-                net.start(router);
-            }
-            3 if net.cables[cable].up => net.cut(cable),
-            4 if !net.cables[cable].up => net.mend(cable),
-            5 => net.cables[cable].frozen ^= true,
-            6 => {
-                let cost = 1 + net.dice.below(4) as u32;
-                net.set_cost(cable, cost);
-            }
-            7 => {
-                let (name, up) = (format!("a{}", net.dice.below(4)), net.dice.chance(60));
-                net.address(router, &name, up);
-            }
-            _ => {
-                let (a, b) = (router, net.dice.below(routers));
-                if a != b {
-                    net.connect(a, b, 2, ms(4));
-                }
-            }
-        }
-    }
-    let limit = if loss == 0 { ms(8000) } else { ms(90_000) };
-    if let Err(wrong) = net.converge_within(limit) {
-        panic!("seed {seed}: {wrong}");
-    }
-    net.loss = 0;
-    net.run_for(ms(5000));
-    truth::check(&net).unwrap_or_else(|wrong| panic!("seed {seed}: lost again: {wrong}"));
-}
-
-fn seeds(default: u64) -> Vec<u64> {
-    // A failing seed replays alone, and more of them run on demand.
-    match (
-        std::env::var("ROUTING_SEED"),
-        std::env::var("ROUTING_SEEDS"),
-    ) {
-        (Ok(seed), _) => vec![seed.parse().unwrap()],
-        (_, Ok(count)) => (0..count.parse().unwrap()).collect(),
-        _ => (0..default).collect(),
-    }
-}
-
 #[test]
-fn histories_converge() {
-    seeds(150).into_iter().for_each(|seed| history(seed, 0));
-}
-
-#[test]
-fn histories_with_loss_converge() {
-    seeds(50)
-        .into_iter()
-        .for_each(|seed| history(seed + 1000, 5));
+fn a_thousand_addresses_move_as_fast_as_one() {
+    let mut net = random_net(7, 64, 64);
+    for number in 0..1000 {
+        net.address(number % 64, &format!("service-{number}"), true);
+    }
+    net.converge_within(ms(2000)).unwrap();
+    net.run_for(ms(3000));
+    // What it takes to tell of one more does not depend on how many there are.
+    net.sent.clear();
+    net.address(5, "one-more", true);
+    net.converge_within(ms(2000)).unwrap();
+    let messages = net.sent.get("MAU").copied().unwrap_or_default();
+    assert!(messages <= 2 * net.cables.len(), "{:?}", net.sent);
+    net.kill(5);
+    net.converge_within(ms(2000)).unwrap();
+    net.start(5);
+    net.converge_within(ms(2000)).unwrap();
 }
 
 #[test]

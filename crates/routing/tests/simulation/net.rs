@@ -40,10 +40,13 @@ pub(crate) struct Router {
     pub(crate) engine: Option<Engine>,
     pub(crate) addresses: BTreeSet<String>,
     pub(crate) events: Vec<(Duration, Event)>,
-    instance: i64,
+    /// Which run of it this is; a clock that was set back makes a later run's the smaller one.
+    pub(crate) instance: i64,
     naming: Naming,
     /// Its engine's next timeout.
     due: Option<Duration>,
+    /// It does nothing before: its process is stopped, or its machine, whose clock then steps.
+    stopped_until: Duration,
 }
 
 pub(crate) struct Cable {
@@ -109,6 +112,7 @@ impl Net {
                 instance: 0,
                 naming,
                 due: None,
+                stopped_until: Duration::ZERO,
             };
             router.addresses.insert(format!("own.{}", router.id));
             net.routers.push(router);
@@ -144,6 +148,17 @@ impl Net {
                 self.detach(cable);
             }
         }
+    }
+
+    /// As SIGSTOP, until then: what comes waits, what is due is late.
+    pub(crate) fn stop_for(&mut self, router: usize, time: Duration) {
+        self.routers[router].stopped_until = self.now + time;
+    }
+
+    /// When none is stopped any more.
+    pub(crate) fn all_go_on(&self) -> Duration {
+        let stops = self.routers.iter().map(|router| router.stopped_until);
+        stops.fold(self.now, Duration::max)
     }
 
     pub(crate) fn connect(&mut self, a: usize, b: usize, cost: u32, delay: Duration) -> usize {
@@ -341,6 +356,20 @@ impl Net {
         self.queue.push(Reverse((at, self.next)));
     }
 
+    fn arrive(&mut self, number: u64) {
+        let Some(parcel) = self.parcels.get(&number) else {
+            return;
+        };
+        let receiver = self.cables[parcel.cable].ends[1 - parcel.side];
+        let until = self.routers[receiver].stopped_until;
+        if until > self.now {
+            // In the order in which they were sent.
+            self.queue.push(Reverse((until, number)));
+        } else if let Some(parcel) = self.parcels.remove(&number) {
+            self.deliver(parcel);
+        }
+    }
+
     fn deliver(&mut self, parcel: Parcel) {
         let c = &self.cables[parcel.cable];
         if c.links[parcel.side] != parcel.sent_on || c.frozen {
@@ -390,7 +419,9 @@ impl Net {
     pub(crate) fn run_until(&mut self, end: Duration) {
         loop {
             let timeouts = self.routers.iter().enumerate();
-            let timeout = timeouts.filter_map(|(i, r)| Some((r.due?, i))).min();
+            let timeout = timeouts
+                .filter_map(|(i, r)| Some((r.due?.max(r.stopped_until), i)))
+                .min();
             let parcel = self.queue.peek().map(|Reverse((at, _))| *at);
             let next = timeout.map(|(at, _)| at).into_iter().chain(parcel).min();
             let Some(next) = next.filter(|next| *next <= end) else {
@@ -398,10 +429,8 @@ impl Net {
             };
             self.now = next;
             if parcel == Some(next) {
-                if let Some(Reverse((_, number))) = self.queue.pop()
-                    && let Some(parcel) = self.parcels.remove(&number)
-                {
-                    self.deliver(parcel);
+                if let Some(Reverse((_, number))) = self.queue.pop() {
+                    self.arrive(number);
                 }
             } else if let Some((_, router)) = timeout {
                 if let Some(engine) = &mut self.routers[router].engine {
