@@ -4,7 +4,9 @@ use std::path::Path;
 
 /// Gives each seed of a target to its body. The name of the last one is printed, for a failure to show.
 pub(crate) fn replay(target: &str, body: fn(&[u8])) {
-    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/seeds")
+        .join(target);
     let mut replayed = 0;
     for seed in std::fs::read_dir(&seeds).unwrap() {
         let path = seed.unwrap().path();

@@ -10,7 +10,9 @@ use skupper_amqp::{
 };
 
 pub(crate) fn run(octets: &[u8]) {
-    let [side, cut, stream @ ..] = octets else { return };
+    let [side, cut, stream @ ..] = octets else {
+        return;
+    };
     let open = Open::new("fuzz");
     let config = if side % 2 == 0 {
         Config::listener(open, vec![sasl::ANONYMOUS], false)

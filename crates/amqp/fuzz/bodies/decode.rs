@@ -1,11 +1,15 @@
 //! Everything that is decoded without a connection: values, performatives, SASL frames, messages, router annotations.
 
-use skupper_amqp::{Message, RouterAnnotations, codec::Reader, message::Layout, performative::Performative, sasl::SaslFrame};
+use skupper_amqp::{
+    Message, RouterAnnotations, codec::Reader, message::Layout, performative::Performative,
+    sasl::SaslFrame,
+};
 
 pub(crate) fn run(octets: &[u8]) {
     if let Ok(value) = Reader::new(octets).value() {
         let mut written = bytes::BytesMut::new();
-        skupper_amqp::codec::Writer::new(&mut written, skupper_amqp::codec::Form::Compact).value(&value);
+        skupper_amqp::codec::Writer::new(&mut written, skupper_amqp::codec::Form::Compact)
+            .value(&value);
         assert!(Reader::new(&written).value().is_ok());
     }
     let _ = Reader::new(octets).skip();

@@ -5,7 +5,9 @@ use skupper_management::document::{Dialect, Document, expand, load, pretty};
 
 pub(crate) fn run(octets: &[u8]) {
     let text = String::from_utf8_lossy(octets);
-    let text = expand(&text, |name| (name.len() == 1).then(|| "filled in".to_owned()));
+    let text = expand(&text, |name| {
+        (name.len() == 1).then(|| "filled in".to_owned())
+    });
     for dialect in [Dialect::Json, Dialect::Conf] {
         match Document::parse(&text, dialect) {
             Ok(document) => {
@@ -24,6 +26,9 @@ pub(crate) fn run(octets: &[u8]) {
     }
     if let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) {
         let printed = pretty(&value);
-        assert!(serde_json::from_str::<serde_json::Value>(&printed).is_ok(), "{printed}");
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&printed).is_ok(),
+            "{printed}"
+        );
     }
 }

@@ -20,7 +20,9 @@ struct Rows {
 
 impl Rows {
     fn place(&self, kind: Kind, entity: &Attributes) -> Option<usize> {
-        let same = |row: &(Kind, Attributes)| row.0 == kind && row.1.get("identity") == entity.get("identity");
+        let same = |row: &(Kind, Attributes)| {
+            row.0 == kind && row.1.get("identity") == entity.get("identity")
+        };
         self.rows.iter().position(same)
     }
 }
@@ -48,7 +50,12 @@ impl Store for Rows {
         Ok(attributes)
     }
 
-    fn update(&mut self, kind: Kind, current: &Attributes, wanted: Attributes) -> Result<Attributes, Failure> {
+    fn update(
+        &mut self,
+        kind: Kind,
+        current: &Attributes,
+        wanted: Attributes,
+    ) -> Result<Attributes, Failure> {
         if let Some(place) = self.place(kind, current) {
             self.rows[place].1 = wanted.clone();
         }
@@ -84,7 +91,11 @@ pub(crate) fn run(octets: &[u8]) {
         assert!(read.is_ok(), "{read:?} of {answer:?}");
         if let Ok(reply) = Reply::decode(&message) {
             // A tool takes what a router answers as it comes.
-            drop(reply.into_rows(&request).map(|rows| rows.entities().count()));
+            drop(
+                reply
+                    .into_rows(&request)
+                    .map(|rows| rows.entities().count()),
+            );
         }
     }
     let mut running = Running::new();

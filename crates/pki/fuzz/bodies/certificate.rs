@@ -19,7 +19,12 @@ pub(crate) fn run(octets: &[u8]) {
             intermediates: &intermediates,
             element: Element::Presented,
         };
-        if let Err(refusal) = bundle.verify(&chain, role, Some("router.example.com"), Timestamp::UNIX_EPOCH) {
+        if let Err(refusal) = bundle.verify(
+            &chain,
+            role,
+            Some("router.example.com"),
+            Timestamp::UNIX_EPOCH,
+        ) {
             assert!(!refusal.findings.is_empty());
         }
     }

@@ -13,7 +13,10 @@ pub(crate) fn run(octets: &[u8]) {
         Parsed::Head { head, length } => {
             let written = head.encode();
             let again = StreamHead::parse(&written);
-            assert!(matches!(&again, Parsed::Head { head: same, .. } if same == head), "{again:?}");
+            assert!(
+                matches!(&again, Parsed::Head { head: same, .. } if same == head),
+                "{again:?}"
+            );
             assert_eq!(StreamHead::parse(&octets[..*length]), whole);
             if let Some(before) = length.checked_sub(1) {
                 assert_eq!(StreamHead::parse(&octets[..before]), Parsed::Incomplete);

@@ -54,7 +54,9 @@ fn beginning(role: &str, proper: bool) -> Vec<u8> {
     connection.handle_input(&mut BytesMut::from(&answer[..]), Duration::ZERO);
     sent.extend(drain(&mut connection));
     if !proper {
-        let header = sent.windows(8).rposition(|octets| octets == b"AMQP\x00\x01\x00\x00");
+        let header = sent
+            .windows(8)
+            .rposition(|octets| octets == b"AMQP\x00\x01\x00\x00");
         sent.truncate(header.unwrap() + 8);
     }
     sent
@@ -82,13 +84,18 @@ pub(crate) fn run(octets: &[u8]) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     // No port stays behind for each input.
-    socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    socket2::SockRef::from(&stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
     // The router may close, or reset, at any octet.
     drop((&stream).write_all(&sent));
     drop(stream.shutdown(Shutdown::Write));
     let mut answer = Vec::new();
     if let Err(error) = (&stream).read_to_end(&mut answer) {
-        assert!(error.kind() != std::io::ErrorKind::WouldBlock, "the router does not end the connection");
+        assert!(
+            error.kind() != std::io::ErrorKind::WouldBlock,
+            "the router does not end the connection"
+        );
     }
 }
 

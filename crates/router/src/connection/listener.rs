@@ -2,14 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::server::UnbufferedServerConnection;
 use skupper_amqp::sniff::{Sniff, TLS_HEADER};
 use skupper_management::entity::{Listener as Settings, StripAnnotations};
-use skupper_management::report::Refuser;
+use skupper_management::report::{Refusal, Refuser};
 use skupper_pki::Certificate;
 use skupper_pki::verify::Side;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +16,8 @@ use tokio::net::{TcpListener as Socket, TcpStream};
 
 use super::handle::{Command, ConnectionHandle};
 use super::handshake::Library;
-use super::open::{self, HANDSHAKE};
+use super::open;
+use super::strangers::{MOST, Stranger, Strangers};
 use super::task::{Finish, Reason, Settings as TaskSettings, Task};
 use super::transport::{Transport, TransportError};
 use crate::context::Context;
@@ -32,8 +32,6 @@ const RETRY: Duration = Duration::from_secs(1);
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How often a profile that does not exist is looked for.
 const LOOK_FOR_PROFILE: Duration = Duration::from_secs(5);
-/// Connections of one listener that have not been opened yet; more are closed at once.
-const MOST_UNOPENED: u64 = 1024;
 
 /// An AMQP listener.
 pub struct AmqpListener {
@@ -45,7 +43,7 @@ pub struct AmqpListener {
     pub refusals: RefusalLog,
     bound: Mutex<Option<SocketAddr>>,
     message: Mutex<String>,
-    unopened: AtomicU64,
+    strangers: Arc<Strangers>,
     stop: Stop,
 }
 
@@ -69,7 +67,7 @@ impl AmqpListener {
             refusals: RefusalLog::default(),
             bound: Mutex::default(),
             message: Mutex::default(),
-            unopened: AtomicU64::new(0),
+            strangers: Arc::default(),
             stop: Stop::new(),
             settings,
         });
@@ -161,16 +159,23 @@ impl AmqpListener {
     }
 
     async fn accept(self: &Arc<Self>, socket: &Socket, context: &Arc<Context>) {
+        let mut exhausted = false;
         loop {
             let accepted = tokio::select! {
                 accepted = socket.accept() => accepted,
                 () = self.stop.stopped() => return,
             };
             match accepted {
-                Ok((stream, peer)) => self.begin(stream, peer, context),
+                Ok((stream, peer)) => {
+                    exhausted = false;
+                    self.begin(stream, peer, context);
+                }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    tracing::error!(target: "SERVER", "cannot accept on {}: {error}", self.settings.name);
+                    if !std::mem::replace(&mut exhausted, true) {
+                        tracing::error!(target: "SERVER", "cannot accept on {}: {error}", self.settings.name);
+                    }
+                    self.strangers.make_room();
                     tokio::time::sleep(EXHAUSTED).await;
                 }
             }
@@ -178,21 +183,24 @@ impl AmqpListener {
     }
 
     fn begin(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, context: &Arc<Context>) {
-        if self.unopened.load(Ordering::Relaxed) >= MOST_UNOPENED {
-            // Strangers who say nothing must not take what others need.
-            return;
-        }
         let Ok(stream) = stream.into_std() else {
             return;
         };
-        let unopened = Unopened::of(self);
+        let (stranger, crowded) = self.strangers.enter();
+        if crowded {
+            tracing::warn!(
+                target: "SERVER",
+                "{MOST} connections to {} have not opened: the oldest is closed for each new one",
+                self.settings.name
+            );
+        }
         let worker = context.workers.in_turn();
         let (listener, context) = (self.clone(), context.clone());
         let workers = context.workers.clone();
         workers.spawn(worker, async move {
             if let Ok(stream) = TcpStream::from_std(stream) {
                 let place = Place { peer, worker };
-                listener.serve(stream, place, unopened, &context).await;
+                listener.serve(stream, place, stranger, &context).await;
             }
         });
     }
@@ -201,7 +209,7 @@ impl AmqpListener {
         self: &Arc<Self>,
         stream: TcpStream,
         place: Place,
-        unopened: Unopened,
+        stranger: Stranger,
         context: &Arc<Context>,
     ) {
         let Place { peer, worker } = place;
@@ -213,12 +221,17 @@ impl AmqpListener {
                 .map_or_else(|| self.settings.host_port(), |bound| bound.to_string()),
             ordinal: 0,
         };
-        let secured = tokio::time::timeout(HANDSHAKE, self.secure(stream, context, &attempt));
-        let (transport, loaded) = match secured.await {
+        let patience = open::patience(&self.settings);
+        let secured = tokio::time::timeout(patience, self.secure(stream, context, &attempt));
+        let secured = tokio::select! {
+            secured = secured => secured,
+            () = stranger.must_go() => return,
+        };
+        let (transport, loaded) = match secured {
             Ok(Some(secured)) => secured,
             // What was wrong is noted already. A connection that says nothing at all is a probe.
             Ok(None) => return,
-            Err(_) => return self.refusals.add(attempt.timeout(HANDSHAKE.as_secs())),
+            Err(_) => return self.refuse(attempt.timeout(patience.as_secs())),
         };
         let certificate = peer_certificate(&transport);
         let number = context.numbers.connection();
@@ -260,13 +273,12 @@ impl AmqpListener {
         };
         let task = Task::new(context.clone(), handle.clone(), settings, transport, config);
         let run = Box::pin(task.run());
-        let follow = follow(handle.clone(), unopened);
         let finish = tokio::select! {
-            finish = run => finish,
-            // Never ends before the connection does.
-            never = follow => match never {},
+            finish = run => Some(finish),
+            () = crowded_out(handle.clone(), stranger) => None,
         };
         drop(registered);
+        let Some(finish) = finish else { return };
         self.finished(context, &handle, &attempt, loaded.as_deref(), finish);
     }
 
@@ -304,6 +316,15 @@ impl AmqpListener {
         }
     }
 
+    /// Notes a refusal, and says it.
+    fn refuse(&self, refusal: Refusal) {
+        tracing::warn!(
+            target: "SERVER",
+            "Connection from {} (to {}) failed: {}", refusal.peer, refusal.endpoint, refusal.message
+        );
+        self.refusals.add(refusal);
+    }
+
     /// Looks at the first octets and puts TLS on the socket if that is what they ask for.
     async fn secure(
         &self,
@@ -321,22 +342,19 @@ impl AmqpListener {
             First::Clear(early) if *require_ssl || *require_encryption => {
                 drop(early);
                 let text = "Client connection unencrypted - forbidden: connect with TLS";
-                self.refusals
-                    .add(attempt.protocol(Refuser::Us, "tls", text.to_owned()));
+                self.refuse(attempt.protocol(Refuser::Us, "tls", text.to_owned()));
                 return None;
             }
             First::Clear(early) => return Some((Transport::clear(stream, &early), None)),
             First::Wrong(sentence) => {
-                self.refusals
-                    .add(attempt.protocol(Refuser::Us, "protocol", sentence));
+                self.refuse(attempt.protocol(Refuser::Us, "protocol", sentence));
                 return None;
             }
             First::Tls(early) => early,
         };
         if ssl_profile.is_empty() {
             let text = "the client speaks TLS and the listener has no sslProfile: connect without TLS, or configure one";
-            self.refusals
-                .add(attempt.protocol(Refuser::Us, "tls", text.to_owned()));
+            self.refuse(attempt.protocol(Refuser::Us, "tls", text.to_owned()));
             return None;
         }
         let (loaded, connection) = match self.tls(context) {
@@ -436,26 +454,12 @@ struct Place {
     worker: usize,
 }
 
-/// A connection that the peer has not opened yet.
-struct Unopened(Arc<AmqpListener>);
-
-impl Unopened {
-    fn of(listener: &Arc<AmqpListener>) -> Self {
-        listener.unopened.fetch_add(1, Ordering::Relaxed);
-        Unopened(listener.clone())
+/// Ends when a connection that has not been opened has to make room for another.
+async fn crowded_out(handle: Arc<ConnectionHandle>, stranger: Stranger) {
+    tokio::select! {
+        () = stranger.must_go() => return,
+        () = handle.opened() => drop(stranger),
     }
-}
-
-impl Drop for Unopened {
-    fn drop(&mut self) {
-        self.0.unopened.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Counts a connection as unopened until it opens.
-async fn follow(handle: Arc<ConnectionHandle>, unopened: Unopened) -> std::convert::Infallible {
-    handle.opened().await;
-    drop(unopened);
     std::future::pending().await
 }
 

@@ -14,6 +14,7 @@ mod open;
 mod outgoing;
 mod records;
 mod registry;
+mod strangers;
 mod task;
 mod transport;
 

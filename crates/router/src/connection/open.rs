@@ -65,13 +65,18 @@ pub(crate) fn accept(
     }
     let mut config = Config::listener(open, offered, listener.authenticate_peer);
     config.idle_timeout = timeout(listener.idle_timeout_seconds);
-    config.handshake_timeout = Some(match listener.initial_handshake_timeout_seconds {
-        0 => HANDSHAKE,
-        seconds => Duration::from_secs(seconds.into()),
-    });
+    config.handshake_timeout = Some(patience(listener));
     limits(&mut config, listener.session_frames());
     config.open_second = !listener.role.is_between_routers();
     config
+}
+
+/// How long a listener waits for a peer to shake hands, and then to open.
+pub(crate) fn patience(listener: &Listener) -> Duration {
+    match listener.initial_handshake_timeout_seconds {
+        0 => HANDSHAKE,
+        seconds => Duration::from_secs(seconds.into()),
+    }
 }
 
 /// A connector's side of a connection. `external`: this side presents a certificate.

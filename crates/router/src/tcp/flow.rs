@@ -154,6 +154,7 @@ fn report(context: &Context, record: Option<Arc<FlowRecord>>, ending: Ending) {
             Ending::Done => None,
             Ending::Socket(error) => Some(error.to_string()),
             Ending::Refused => Some("delivery-failed (destination unreachable)".to_owned()),
+            Ending::Lost => Some("the other end's stream broke off".to_owned()),
             Ending::Closed => Some("Forced closed".to_owned()),
         });
         context.events.tell_flow(FlowEvent::Closed(record));
@@ -202,10 +203,7 @@ async fn run_client(
     }
     let answer = match await_stream(&inbox, &producer).await {
         Ok(answer) => answer,
-        Err(ending) => {
-            producer.complete(true);
-            return ending;
-        }
+        Err(ending) => return ending,
     };
     let mut arrival = HeadReader::new(answer, inbox.clone());
     let (window, consumer, rest) = match arrival.read().await {
@@ -213,13 +211,9 @@ async fn run_client(
         // The other end sends something that is no stream.
         HeadOutcome::Wrong(consumer) | HeadOutcome::Malformed(consumer) => {
             consumer.settle(rejected());
-            producer.complete(true);
             return Ending::Refused;
         }
-        HeadOutcome::Lost | HeadOutcome::Closed => {
-            producer.complete(true);
-            return Ending::Refused;
-        }
+        HeadOutcome::Lost | HeadOutcome::Closed => return Ending::Refused,
     };
     // Nobody can send a second stream once the name is gone.
     drop(reply);
@@ -476,7 +470,6 @@ async fn run_server(
             .await
         }
         Err(_) => {
-            producer.complete(true);
             consumer.settle(DeliveryState::failed());
             Ending::Refused
         }

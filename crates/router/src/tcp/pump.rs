@@ -63,8 +63,17 @@ pub(crate) enum Ending {
     Socket(io::Error),
     /// The other end or the network gave this end's stream back.
     Refused,
+    /// The other end's stream broke off: its socket or a link on the way failed.
+    Lost,
     /// The listener or connector was deleted.
     Closed,
+}
+
+impl Ending {
+    /// Whether the socket's peer would take its end for one in order, unless it is told.
+    fn breaks_off(&self) -> bool {
+        matches!(self, Ending::Refused | Ending::Lost | Ending::Closed)
+    }
 }
 
 /// Which end of a flow a socket is.
@@ -198,12 +207,15 @@ impl Pump {
         }
     }
 
-    /// Runs the flow to its end and tells the network how it ended.
+    /// Runs the flow to its end and tells the network, and the socket's peer, how it ended.
     pub(crate) async fn run(mut self) -> Ending {
         let ending = std::future::poll_fn(|cx| self.poll(cx)).await;
         self.inbox.close();
+        if ending.breaks_off() {
+            self.socket.reset();
+        }
         if !matches!(ending, Ending::Done) {
-            self.outward.producer.complete(true);
+            self.outward.producer.abort();
             if let Some(consumer) = self.inward.consumer.take() {
                 consumer.settle(DeliveryState::failed());
             }
@@ -230,7 +242,11 @@ impl Pump {
                             return Poll::Ready(Ending::Refused);
                         }
                     }
-                    _ => self.inward.hear(),
+                    _ => {
+                        if self.inward.hear() {
+                            return Poll::Ready(Ending::Lost);
+                        }
+                    }
                 }
             }
             self.taken.ready = ready;
@@ -325,12 +341,14 @@ impl Outward {
 }
 
 impl Inward {
-    fn hear(&mut self) {
+    /// Takes what came; whether it breaks off.
+    fn hear(&mut self) -> bool {
         if let Some(consumer) = &self.consumer {
             let pending = &mut self.pending;
             let arrival = consumer.take(|chunk| pending.push_back(chunk));
             self.end = arrival.end;
         }
+        self.end == Some(End::Aborted)
     }
 
     fn write(

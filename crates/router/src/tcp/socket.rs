@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -23,6 +24,12 @@ impl Socket {
             Socket::Clear(stream) => stream,
             Socket::Tls(stream) => stream.get_ref().0,
         }
+    }
+
+    /// Has the socket's end be a reset: nobody shall take what came for all there was (upstream ends it in order).
+    pub(crate) fn reset(&self) {
+        // A socket that is broken already says so itself.
+        let _ = socket2::SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO));
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod trust;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -85,6 +86,18 @@ pub(crate) fn listener_port(router: &Router, name: &str) -> u16 {
         .bound()
         .unwrap()
         .port()
+}
+
+/// A port that nobody listens on. It is not one that the system gives to connections and other tests: those come and go.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + (std::process::id() % 200) as u16 * 100;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Waits until something is there.

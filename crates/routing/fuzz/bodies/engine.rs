@@ -27,7 +27,15 @@ pub(crate) fn run(octets: &[u8]) {
                 let peer = ["B", "C", "D"].get(usize::from(which / 64));
                 let peer = peer.and_then(|id| RouterId::new(*id));
                 let (id, cost, ordinal) = (link, u32::from(which % 16), 0);
-                engine.link_up(Link { id, cost, ordinal, peer }, now);
+                engine.link_up(
+                    Link {
+                        id,
+                        cost,
+                        ordinal,
+                        peer,
+                    },
+                    now,
+                );
             }
             1 => engine.link_down(link, now),
             2 => now += Duration::from_millis(u64::from(*which) * 20),
@@ -35,7 +43,9 @@ pub(crate) fn run(octets: &[u8]) {
             4 => engine.address_down(key(*which), now),
             5 => now += Duration::from_secs(u64::from(*which)),
             _ => {
-                let [long, short, after @ ..] = rest else { return };
+                let [long, short, after @ ..] = rest else {
+                    return;
+                };
                 let length = usize::from(u16::from_be_bytes([*long, *short])).min(after.len());
                 let (payload, after) = after.split_at(length);
                 rest = after;
@@ -50,11 +60,19 @@ fn hear(engine: &mut Engine, naming: &Naming, link: LinkId, payload: &[u8], now:
     let Ok(message) = ControlMessage::from_payload(payload) else {
         return;
     };
-    let to = Message::decode(payload).ok().and_then(|message| message.properties?.to);
+    let to = Message::decode(payload)
+        .ok()
+        .and_then(|message| message.properties?.to);
     let to = to.unwrap_or_default();
     let ingress = message.sender().annotation();
     let table = engine.table().clone();
-    control::forward(&table, naming, &to, Some(&ingress), [ingress.as_str()].into_iter());
+    control::forward(
+        &table,
+        naming,
+        &to,
+        Some(&ingress),
+        [ingress.as_str()].into_iter(),
+    );
     engine.passes_on(&message, now);
     engine.handle_message(link, message, now);
 }

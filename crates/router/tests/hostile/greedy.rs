@@ -1,0 +1,238 @@
+//! Peers that send too much, that never listen, and that never say they do.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use serde_json::json;
+use skupper_amqp::connection::{Event, LinkId, Outgoing, Payload, Sent};
+use skupper_amqp::{Attach, Message, Properties, Role, Terminus};
+
+use super::common::{free_port, server};
+use super::either;
+use super::hub::{Hub, address, reach};
+use super::raw::{Raw, pour};
+
+const MEBI: usize = 1024 * 1024;
+/// A peer that is not written to for so long is held back.
+const HELD: Duration = Duration::from_millis(500);
+
+fn much() -> usize {
+    either(64 * MEBI, 1024 * MEBI)
+}
+
+#[test]
+fn who_is_not_authenticated_sends_a_lot() {
+    let mut hub = Hub::new(&[]);
+    let sasl = b"AMQP\x03\x01\x00\x00";
+    // Empty SASL frames; one frame that is very long; a ClientHello without end; a header line without end.
+    let streams: [(u16, &[u8], &[u8]); 7] = [
+        (hub.ports.link, sasl, b"\x00\x00\x00\x08\x02\x01\x00\x00"),
+        (hub.ports.link, sasl, b"\x7f\xff\xff\xff\x02\x01\x00\x00"),
+        (
+            hub.ports.clients,
+            b"AMQP\x00\x01\x00\x00",
+            b"\x00\x00\x00\x08\x02\x00\x00\x00",
+        ),
+        (
+            hub.ports.secure,
+            b"\x16\x03\x01\x40\x00\x01\xff\xff\xff",
+            &[0; 16 * 1024],
+        ),
+        (hub.ports.secure, b"", b"\x16\x03\x01\x00\x01\x01"),
+        (hub.ports.http, b"GET / HTTP/1.1\r\nX: ", &[b'a'; 4096]),
+        (
+            hub.ports.http,
+            b"POST /healthz HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"1\r\na\r\n",
+        ),
+    ];
+    for (port, front, again) in streams {
+        let again = again.repeat(64 * 1024 / again.len());
+        let mut stranger = hub.connect(port);
+        // A stranger who goes on may be let go on, for a time, or be held back: what counts is memory.
+        stranger.set_write_timeout(Some(HELD)).unwrap();
+        stranger.write_all(front).unwrap();
+        pour(&mut stranger, &again, much());
+        hub.has_not_grown();
+        hub.serves_others();
+    }
+}
+
+#[test]
+fn a_client_and_a_server_do_not_read() {
+    let flood = server(|mut stream| {
+        let block = vec![7; 64 * 1024];
+        while stream.write_all(&block).is_ok() {}
+    });
+    let deaf = server(|stream| {
+        std::thread::sleep(Duration::from_secs(600));
+        drop(stream);
+    });
+    let ports = [free_port(), free_port()];
+    let listener = |name: &str, port: u16| json!(["tcpListener", {"name": name, "address": name, "host": "127.0.0.1", "port": port.to_string()}]);
+    let connector = |name: &str, port: u16| json!(["tcpConnector", {"name": format!("c/{name}"), "address": name, "host": "127.0.0.1", "port": port.to_string()}]);
+    let mut hub = Hub::new(&[
+        listener("flood", ports[0]),
+        connector("flood", flood),
+        listener("deaf", ports[1]),
+        connector("deaf", deaf),
+    ]);
+    let clients: Vec<_> = (0..2).map(|_| reach(address(ports[0]))).collect();
+    let mut senders: Vec<_> = (0..2).map(|_| reach(address(ports[1]))).collect();
+    for sender in &mut senders {
+        sender.set_write_timeout(Some(HELD)).unwrap();
+        let written = pour(sender, &[1; 64 * 1024], 512 * MEBI);
+        assert!(written < 512 * MEBI, "a sender is never held back");
+    }
+    hub.serves_others();
+    hub.has_not_grown();
+    // A stream that waited is whole.
+    let mut client = &clients[0];
+    let mut octets = vec![0; MEBI];
+    client.read_exact(&mut octets).unwrap();
+    assert!(octets.iter().all(|octet| *octet == 7));
+}
+
+fn attach(raw: &mut Raw, role: Role, address: &str) -> LinkId {
+    let session = raw.amqp.begin().unwrap();
+    let (source, target) = match role {
+        Role::Sender => (Terminus::default(), Terminus::at(address)),
+        Role::Receiver => (Terminus::at(address), Terminus::default()),
+    };
+    let attach = Attach::new(format!("{role:?}"), role, source, target);
+    let link = raw.amqp.attach(session, attach).unwrap();
+    raw.wait("attach", |event| {
+        matches!(event, Event::Attached { link: of, .. } if *of == link).then_some(())
+    });
+    link
+}
+
+fn message(to: &str, length: usize) -> Bytes {
+    let mut octets = BytesMut::new();
+    Message::with_value(Properties::to(to), "x".repeat(length)).encode(&mut octets);
+    octets.freeze()
+}
+
+#[test]
+fn a_consumer_never_grants_credit() {
+    let mut hub = Hub::new(&[]);
+    let mut consumer = Raw::open(hub.connect(hub.ports.clients));
+    attach(&mut consumer, Role::Receiver, "queue");
+    let mut producer = Raw::open(hub.connect(hub.ports.clients));
+    let link = attach(&mut producer, Role::Sender, "queue");
+    let mut credit = producer.wait("credit", |event| match event {
+        Event::Flow { credit, .. } if *credit > 0 => Some(*credit),
+        _ => None,
+    });
+    let mut sent = 0_u64;
+    while credit > 0 {
+        let mut payload = Payload::from(message("queue", 64 * 1024));
+        let outgoing = Outgoing {
+            tag: sent.into(),
+            token: sent,
+            ..Outgoing::default()
+        };
+        while !payload.is_empty() {
+            match producer.amqp.transfer(link, &outgoing, &mut payload) {
+                Ok(Sent::All(_)) => sent += 1,
+                Ok(Sent::Credit) => break,
+                Ok(Sent::Window(_)) => assert!(producer.turn()),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(producer.turn());
+        credit = producer.amqp.credit(link);
+        assert!(sent < 10_000, "a producer is never held back");
+    }
+    hub.has_not_grown();
+    hub.serves_others();
+}
+
+#[test]
+fn a_producer_sends_without_credit() {
+    let mut hub = Hub::new(&[]);
+    let mut producer = Raw::open(hub.connect(hub.ports.clients));
+    // Nobody receives from this address: there is no credit.
+    attach(&mut producer, Role::Sender, "nobody");
+    let mut frames = BytesMut::new();
+    let body = message("nobody", 1000);
+    for number in 0..1000_u32 {
+        let mut frame = vec![0x00, 0x53, 0x14, 0xc0, 0x0e, 0x05, 0x43, 0x70];
+        frame.extend_from_slice(&number.to_be_bytes());
+        frame.extend_from_slice(&[0xa0, 0x01, 0x01, 0x43, 0x42]);
+        frame.extend_from_slice(&body);
+        frames.extend_from_slice(&(frame.len() as u32 + 8).to_be_bytes());
+        frames.extend_from_slice(&[2, 0, 0, 0]);
+        frames.extend_from_slice(&frame);
+    }
+    let written = producer.write(&frames, much(), HELD);
+    assert!(written < much(), "a producer without credit is let go on");
+    hub.has_not_grown();
+    hub.serves_others();
+    hub.router.said("a delivery came without credit");
+}
+
+#[test]
+fn a_peer_asks_and_never_listens() {
+    let mut hub = Hub::new(&[]);
+    // `begin`, then flows that want an answer.
+    let mut asks = Raw::open(hub.connect(hub.ports.clients));
+    let mut octets = frame(&[
+        0x00, 0x53, 0x11, 0xc0, 0x08, 0x04, 0x40, 0x43, 0x52, 0x63, 0x52, 0x63,
+    ]);
+    asks.write(&octets, octets.len(), HELD);
+    octets.clear();
+    // next-incoming-id, incoming-window, next-outgoing-id, outgoing-window, five nulls, echo.
+    let flow = [
+        0x00, 0x53, 0x13, 0xc0, 0x0e, 0x0a, 0x43, 0x52, 0x63, 0x43, 0x52, 0x63, 0x40, 0x40, 0x40,
+        0x40, 0x40, 0x41,
+    ];
+    for _ in 0..2000 {
+        octets.extend_from_slice(&frame(&flow));
+    }
+    let written = asks.write(&octets, much(), HELD);
+    hub.has_not_grown();
+    hub.serves_others();
+    assert!(
+        written < much(),
+        "a peer that never reads is never held back"
+    );
+}
+
+/// A frame of channel 0.
+fn frame(body: &[u8]) -> Vec<u8> {
+    let mut frame = (body.len() as u32 + 8).to_be_bytes().to_vec();
+    frame.extend_from_slice(&[2, 0, 0, 0]);
+    frame.extend_from_slice(body);
+    frame
+}
+
+#[test]
+fn a_peer_attaches_without_end() {
+    let mut hub = Hub::new(&[]);
+    let mut peer = Raw::open(hub.connect(hub.ports.clients));
+    let session = peer.amqp.begin().unwrap();
+    let most = either(20_000, 200_000);
+    let mut attached = 0;
+    for number in 0..most {
+        let name = format!("link-{number}");
+        let attach = Attach::new(
+            name.clone(),
+            Role::Receiver,
+            Terminus::at(&name),
+            Terminus::default(),
+        );
+        if peer.amqp.attach(session, attach).is_err() {
+            break;
+        }
+        attached += 1;
+        if number % 500 == 0 && !peer.turn() {
+            break;
+        }
+    }
+    peer.turn();
+    println!("{attached} links, {} octets", hub.router.memory());
+    hub.has_not_grown();
+    hub.serves_others();
+}

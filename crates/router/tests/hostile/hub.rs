@@ -1,0 +1,161 @@
+//! A router with a port of each kind, and somebody who has to be served whatever others do to it.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::common::trust::{Ca, Files, Use};
+use super::common::{connect, echo, free_port, server, tcp_connector, wait_for};
+use super::process::Process;
+
+/// More than a router has reason to grow by, whoever does what to it.
+const MOST_GROWTH: u64 = 96 * 1024 * 1024;
+
+/// A router with a port of each kind.
+pub(crate) struct Hub {
+    pub(crate) router: Process,
+    pub(crate) ports: Ports,
+    bystander: TcpStream,
+    begun: u64,
+    _home: TempDir,
+}
+
+/// Its ports.
+pub(crate) struct Ports {
+    /// Listeners for AMQP without TLS, by role.
+    pub(crate) link: u16,
+    pub(crate) edge: u16,
+    pub(crate) clients: u16,
+    /// A listener for routers that demands a certificate.
+    pub(crate) secure: u16,
+    /// The same for HTTP, without TLS.
+    pub(crate) http: u16,
+    /// A listener of a service that says what it hears.
+    pub(crate) tcp: u16,
+}
+
+impl Hub {
+    pub(crate) fn new(more: &[Value]) -> Self {
+        Self::limited(more, None)
+    }
+
+    /// One that may have so many descriptors.
+    pub(crate) fn limited(more: &[Value], descriptors: Option<u32>) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let credential = Ca::new("CA").leaf(Use::Server, "hub", &["127.0.0.1"]);
+        let files = Files::write(home.path(), "server", &credential);
+        let ports = Ports {
+            link: free_port(),
+            edge: free_port(),
+            clients: free_port(),
+            secure: free_port(),
+            http: free_port(),
+            tcp: free_port(),
+        };
+        let listener = |name: &str, port: u16| json!({"name": name, "host": "127.0.0.1", "port": port.to_string(), "initialHandshakeTimeoutSeconds": 2});
+        let with = |mut listener: Value, more: Value| {
+            listener
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            json!(["listener", listener])
+        };
+        let mut sections = vec![
+            files.profile("server"),
+            with(
+                listener("link", ports.link),
+                json!({"role": "inter-router"}),
+            ),
+            with(listener("edge", ports.edge), json!({"role": "edge"})),
+            with(listener("clients", ports.clients), json!({})),
+            with(
+                listener("secure", ports.secure),
+                json!({"role": "inter-router", "sslProfile": "server", "saslMechanisms": "EXTERNAL", "authenticatePeer": true, "requireSsl": true}),
+            ),
+            with(listener("http", ports.http), json!({"http": true})),
+            json!(["tcpListener", {"name": "tcp", "address": "echo", "host": "127.0.0.1", "port": ports.tcp.to_string()}]),
+            tcp_connector("echo", server(echo)),
+        ];
+        sections.extend_from_slice(more);
+        let router = Process::limited("hub", &sections, descriptors);
+        let bystander = reach(address(ports.tcp));
+        let mut hub = Hub {
+            begun: 0,
+            router,
+            ports,
+            bystander,
+            _home: home,
+        };
+        hub.serves_others();
+        hub.begun = hub.router.memory();
+        hub
+    }
+
+    /// Each of its ports.
+    pub(crate) fn every_port(&self) -> [u16; 6] {
+        let Ports {
+            link,
+            edge,
+            clients,
+            secure,
+            http,
+            tcp,
+        } = self.ports;
+        [link, edge, clients, secure, http, tcp]
+    }
+
+    /// Somebody who was there before is served, and somebody new.
+    pub(crate) fn serves_others(&mut self) {
+        self.serves_the_bystander();
+        ping(&mut connect(address(self.ports.tcp)));
+    }
+
+    /// Somebody new is served, once what others held is free.
+    pub(crate) fn serves_again(&self) {
+        wait_for("service", || {
+            try_ping(&mut connect(address(self.ports.tcp))).ok()
+        });
+    }
+
+    pub(crate) fn serves_the_bystander(&mut self) {
+        assert!(self.router.lives());
+        ping(&mut self.bystander);
+    }
+
+    /// Memory is bounded.
+    pub(crate) fn has_not_grown(&self) {
+        let (begun, now) = (self.begun, self.router.memory());
+        assert!(now < begun + MOST_GROWTH, "from {begun} to {now} octets");
+    }
+
+    pub(crate) fn connect(&self, port: u16) -> TcpStream {
+        connect(address(port))
+    }
+}
+
+/// A port on loopback.
+pub(crate) fn address(port: u16) -> SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}
+
+/// Connects once the port is open.
+pub(crate) fn reach(address: SocketAddr) -> TcpStream {
+    wait_for("open port", || TcpStream::connect(address).ok());
+    connect(address)
+}
+
+/// Something goes to an echo and comes back.
+pub(crate) fn ping(stream: &mut TcpStream) {
+    try_ping(stream).unwrap();
+}
+
+/// The same, where it may fail.
+pub(crate) fn try_ping(stream: &mut TcpStream) -> io::Result<()> {
+    stream.write_all(b"ping")?;
+    let mut pong = [0; 4];
+    stream.read_exact(&mut pong)?;
+    assert_eq!(&pong, b"ping");
+    Ok(())
+}

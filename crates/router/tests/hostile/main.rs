@@ -1,0 +1,40 @@
+//! Routers as processes, and whatever can happen to one: ends that are killed, stopped or cut off, a machine without
+//! descriptors or disk, peers that send anything or too much or never listen. Each time everybody else is served, memory is
+//! bounded, and the log says what happened.
+//!
+//! `SKUPPER_HEAVY=1` takes a gibioctet where the quick tests take some mebioctets, and thousands of connections for hundreds.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that panics has failed"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod ends;
+mod exhausted;
+mod garbage;
+mod greedy;
+mod hub;
+mod process;
+mod raw;
+
+/// No test, but the program of the routers that the tests start: this one, told by its environment to be a router.
+#[test]
+fn router_process() {
+    if let Some(config) = std::env::var_os(process::CONFIG) {
+        let code = skupper_router::command::run(["-c".into(), config]);
+        assert_eq!(code, std::process::ExitCode::SUCCESS);
+    }
+}
+
+/// The quick count, or the heavy one where that was asked for.
+fn either(quick: usize, heavy: usize) -> usize {
+    if std::env::var_os("SKUPPER_HEAVY").is_some() {
+        heavy
+    } else {
+        quick
+    }
+}
