@@ -2,9 +2,9 @@
 
 #[path = "../../src/tcp/head.rs"]
 #[allow(dead_code, reason = "a router does more with it")]
-mod head;
+mod stream_head;
 
-use head::{MAX_HEAD, Parsed, StreamHead};
+use stream_head::{MAX_HEAD, Parsed, StreamHead};
 
 pub(crate) fn run(octets: &[u8]) {
     let whole = StreamHead::parse(octets);

@@ -66,13 +66,7 @@ fn hear(engine: &mut Engine, naming: &Naming, link: LinkId, payload: &[u8], now:
     let to = to.unwrap_or_default();
     let ingress = message.sender().annotation();
     let table = engine.table().clone();
-    control::forward(
-        &table,
-        naming,
-        &to,
-        Some(&ingress),
-        [ingress.as_str()].into_iter(),
-    );
+    control::forward(&table, naming, &to, Some(&ingress), [ingress.as_str()]);
     engine.passes_on(&message, now);
     engine.handle_message(link, message, now);
 }
