@@ -1,10 +1,10 @@
 //! rustls configurations from a credential: TLS 1.3, and 1.2 for older peers; hybrid post-quantum key exchange offered
-//! first; session resumption on; peers verified by [`crate::verify`].
+//! first; sessions resumed where no client certificate is presented; peers verified by [`crate::verify`].
 
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::client::ResolvesClientCert;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, NoClientAuth, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
@@ -180,9 +180,11 @@ pub fn server_config(options: ServerOptions) -> Result<ServerConfig, TlsError> {
     Ok(config)
 }
 
-/// Makes the configuration of a connector.
+/// Makes the configuration of a connector. One that presents a certificate presents it in each handshake: sessions are resumed
+/// only without.
 pub fn client_config(options: ClientOptions) -> Result<ClientConfig, TlsError> {
     let verifier = ServerVerifier::new(options.servers, options.verify_name);
+    let is_known = options.identity.is_some();
     let mut config = ClientConfig::builder_with_details(provider(), options.clock)
         .with_protocol_versions(options.versions.list())
         .map_err(|error| TlsError::Library(error.to_string()))?
@@ -190,6 +192,11 @@ pub fn client_config(options: ClientOptions) -> Result<ClientConfig, TlsError> {
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_cert_resolver(Arc::new(Answers(options.identity)));
     config.alpn_protocols = options.alpn;
+    if is_known {
+        // OpenSSL servers that verify clients and set no session id context (upstream's router is one) give tickets, and answer
+        // each with a fatal alert.
+        config.resumption = Resumption::disabled();
+    }
     Ok(config)
 }
 

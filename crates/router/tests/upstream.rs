@@ -23,6 +23,7 @@ use skupper_amqp::message::Body;
 use skupper_amqp::{Message, Properties};
 use skupper_client::{Client, ClientError, Endpoint, Incoming};
 use skupper_management::agent::Store;
+use skupper_management::report::Refusal;
 use skupper_management::{Attributes, Kind};
 use skupper_router::Router;
 
@@ -430,4 +431,13 @@ fn a_credential_renewed_on_our_side() {
         assert_eq!(exchange(address, b"new flow"), b"new flow");
     }
     ping();
+    // Every one of these connections was made at the first try, data connections too.
+    let refused = our
+        .entities()
+        .connector("link")
+        .unwrap()
+        .refusals
+        .snapshot();
+    let alerts = |refusal: &&Refusal| refusal.message.contains("alert");
+    assert_eq!(refused.entries().iter().find(alerts), None);
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rustls::client::Resumption;
 use rustls::{ClientConnection, NamedGroup, ProtocolVersion, ServerConnection};
 use skupper_pki::issue::LeafRequest;
 use skupper_pki::tls::{Versions, provider, server_name};
@@ -161,7 +162,9 @@ fn a_version_1_client_certificate_authenticates_in_both_versions() {
 fn sessions_are_resumed_within_one_configuration_and_not_across_two() {
     let ca = issuer("CA");
     let (client, server) = (Party::of(client(&ca)), Party::of(server(&ca, &["r"])));
-    let (client_side, server_side) = (client.client(), server.server());
+    let (mut client_side, server_side) = (client.client(), server.server());
+    // Some other client, one that resumes although it presents a certificate.
+    Arc::make_mut(&mut client_side).resumption = Resumption::in_memory_sessions(8);
     let again = || {
         exchange(
             &client,
@@ -176,6 +179,18 @@ fn sessions_are_resumed_within_one_configuration_and_not_across_two() {
     let rotated = exchange(&client, &server, client_side, server.server(), "r");
     assert!(!rotated.resumed);
     assert_eq!(rotated.client, Ok(()));
+}
+
+#[test]
+fn a_client_that_presents_a_certificate_presents_it_in_each_handshake() {
+    let ca = issuer("CA");
+    let (client, server) = (Party::of(client(&ca)), Party::of(server(&ca, &["r"])));
+    let (client_side, server_side) = (client.client(), server.server());
+    for _ in 0..2 {
+        let (client_side, server_side) = (Arc::clone(&client_side), Arc::clone(&server_side));
+        let outcome = exchange(&client, &server, client_side, server_side, "r");
+        assert_eq!((outcome.client, outcome.resumed), (Ok(()), false));
+    }
 }
 
 #[test]

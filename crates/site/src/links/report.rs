@@ -24,6 +24,9 @@ pub(crate) struct Told<'a> {
     pub(crate) config_error: Option<&'a str>,
 }
 
+/// Upstream's users read of a site's name; a router without one is a passage, or its site has not told of itself yet.
+const TO_NO_SITE: &str = "connected, but to a router of which no site is known: traffic passes, and this Link is Ready once the site tells of itself";
+
 /// How often the text of a Link's condition may change for nothing but that.
 const PAUSE: Duration = Duration::from_secs(3);
 
@@ -59,7 +62,14 @@ pub(crate) fn report(pass: &mut Pass<'_>, links: Option<(&[LinkView], &Told<'_>)
             .network
             .and_then(|network| network.link(told.site_id, view.name()));
         let operational = record.is_some_and(|record| record.operational);
-        let why = why_not(view, told.report);
+        let to_no_site = told
+            .network
+            .is_some_and(|network| network.leads_to_no_site(told.site_id, view.name()));
+        let why = if to_no_site {
+            Some(TO_NO_SITE.to_owned())
+        } else {
+            why_not(view, told.report)
+        };
         // Before anything is known of the network, silence: the summary reads `Not Operational`, as upstream's.
         if operational || told.network.is_some() || why.is_some() {
             let state = match (operational, why) {

@@ -12,6 +12,8 @@ use crate::names::NETWORK_STATUS_KEY;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Network {
     pub(crate) sites: Vec<SiteRecord>,
+    /// Links that are up to a router of no known site: ids of their sites, and names of their Links.
+    to_no_site: BTreeSet<(String, String)>,
     with_connector: BTreeSet<String>,
     with_listener: BTreeSet<String>,
 }
@@ -60,6 +62,12 @@ struct LinkInfo {
     name: String,
     status: String,
     peer: String,
+}
+
+impl LinkInfo {
+    fn is_up(&self) -> bool {
+        self.status.eq_ignore_ascii_case("up")
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -119,6 +127,14 @@ impl Network {
                 }
             }
             let info = &site.site;
+            network.to_no_site.extend(
+                site.router_status
+                    .iter()
+                    .flat_map(|router| &router.links)
+                    .filter(|link| !site_of_access.contains_key(link.peer.as_str()))
+                    .filter(|link| link.is_up())
+                    .map(|link| (info.identity.clone(), link.name.clone())),
+            );
             network.sites.push(SiteRecord {
                 id: info.identity.clone(),
                 name: info.name.clone(),
@@ -139,6 +155,13 @@ impl Network {
         sites
             .flat_map(|site| &site.links)
             .find(|link| link.name == name)
+    }
+
+    /// Whether a link of a site is up, and the router at its other end belongs to no site that is known.
+    pub(crate) fn leads_to_no_site(&self, site_id: &str, name: &str) -> bool {
+        self.to_no_site
+            .iter()
+            .any(|(site, link)| site == site_id && link == name)
     }
 
     /// Whether somebody in the network offers a routing key.
@@ -171,7 +194,7 @@ fn links(site: &SiteStatus, site_of_access: &BTreeMap<&str, &SiteInfo>) -> Vec<L
             name: link.name.clone(),
             remote_site_id: peer.identity.clone(),
             remote_site_name: peer.name.clone(),
-            operational: link.status.eq_ignore_ascii_case("up"),
+            operational: link.is_up(),
         };
         let known = links.entry(&link.name).or_insert_with(|| record.clone());
         if record.operational {

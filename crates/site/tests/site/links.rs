@@ -75,6 +75,23 @@ fn a_link_that_goes_down_and_up_again_says_so() {
         assert_eq!(world.summary(Link, "to-west"), summary);
     }
     assert_eq!(world.object(Site, "east")["status"]["sitesInNetwork"], 2);
+    // A router at the other end of which no site is known; what was refused earlier explains nothing.
+    let id = world.object(Site, "east")["metadata"]["uid"].clone();
+    let lonely = json!({"siteStatus": [{"site": {"identity": id, "name": "east"},
+        "routerStatus": [{"links": [{"name": "to-west", "status": "up", "peer": "access"}]}]}]});
+    world.apply(
+        ConfigMap,
+        "skupper-network-status",
+        json!({"data": {"NetworkStatus": lonely.to_string()}}),
+    );
+    world.settle();
+    let said = world.summary(Link, "to-west");
+    assert!(
+        said.starts_with(
+            "Pending/Not operational: connected, but to a router of which no site is known"
+        ),
+        "{said}"
+    );
     // A network that does not know the link (any more).
     world.apply(
         ConfigMap,
