@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use xtask::wait;
 
 use crate::space::{LIMIT, Space};
 
@@ -16,8 +16,15 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins with all objects of `kind` in `space`, and waits until they are told.
+    /// Begins with all objects of `kind` in `space`, and waits until they are told: there must be one.
     pub fn start(space: &Space, kind: &str) -> Result<Self> {
+        let watch = Self::of(space, kind)?;
+        watch.await_object(&format!("the first {kind}"), |_| true)?;
+        Ok(watch)
+    }
+
+    /// Begins with all objects of `kind` in `space`, of which there may be none yet.
+    pub fn of(space: &Space, kind: &str) -> Result<Self> {
         let told = tempfile::NamedTempFile::new().context("a file for what a watch tells")?;
         let out = File::create(told.path()).context("a file for what a watch tells")?;
         let child = space
@@ -34,11 +41,21 @@ impl Watch {
             .stdout(out)
             .spawn()
             .context("cannot start kubectl")?;
-        let watch = Watch { child, told };
-        wait::until(&format!("the first {kind}"), LIMIT, || {
-            Ok((!watch.told()?.is_empty()).then_some(()))
-        })?;
-        Ok(watch)
+        Ok(Watch { child, told })
+    }
+
+    /// Waits until an object is told as `wanted`, looking again every few milliseconds.
+    pub fn await_object(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<()> {
+        let start = Instant::now();
+        while !self.told()?.iter().any(&wanted) {
+            ensure!(
+                start.elapsed() < LIMIT,
+                "waited {} s in vain for {what}",
+                LIMIT.as_secs()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// The objects told so far, each as often as it was written; the first time as it was at the beginning.

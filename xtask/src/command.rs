@@ -91,6 +91,12 @@ pub(crate) enum BenchCommand {
         #[arg(long)]
         program: Option<PathBuf>,
     },
+    /// From the write of a faulty Link or Secret to its sentence, on a real cluster with pods; Site and Link to Ready.
+    Sentences {
+        /// Arguments of the benchmark; `-- --help` tells them.
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -201,6 +207,9 @@ impl Command {
                     idle: std::time::Duration::from_secs(idle),
                     program,
                 })?;
+            }
+            Self::Bench(BenchCommand::Sentences { arguments }) => {
+                xtask::bench::sentences(&arguments)?;
             }
             Self::Image {
                 registry,

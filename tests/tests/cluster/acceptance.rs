@@ -213,5 +213,17 @@ fn secret_comes_later(stage: &Stage) -> Result<()> {
         .secret("public-server-tls");
     west.apply(&secret)?;
     west.await_ready("routeraccess", "public")?;
-    Ok(())
+    stage.await_presented(&west, &host, &secret)?;
+    // Deleted again, it is told; nobody else may issue it, and the router goes on with what it has.
+    west.kubectl(&["delete", "secret", "public-server-tls"])?;
+    west.await_message(
+        "routeraccess",
+        "public",
+        "Configured",
+        &[
+            r#"TLS credentials secret "public-server-tls" not found"#,
+            "the router goes on with the credential that it has",
+        ],
+    )?;
+    stage.await_presented(&west, &host, &secret)
 }

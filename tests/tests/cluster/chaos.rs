@@ -76,10 +76,16 @@ fn scenario(stage: &Stage) -> Result<()> {
         }
         println!("{what}: looked at");
     }
+    if let Err(error) = secret_changes_without_controller(stage, &scene) {
+        writeln!(
+            wrong,
+            "a Secret changes while there is no controller: {error:#}"
+        )?;
+    }
     ensure!(
         wrong.is_empty(),
         "of {} disturbances these were not outlived:\n{wrong}",
-        DISTURBANCES.len()
+        DISTURBANCES.len() + 1
     );
     Ok(())
 }
@@ -214,6 +220,33 @@ fn controller_is_killed(stage: &Stage, scene: &Scene) -> Result<()> {
         scene.ground.east.kubectl(&["delete", "link", &name])?;
     }
     Ok(())
+}
+
+fn secret_changes_without_controller(stage: &Stage, scene: &Scene) -> Result<()> {
+    let ground = &scene.ground;
+    let scale = |replicas: &str| {
+        let replicas = format!("--replicas={replicas}");
+        let scale = ["scale", "deployment/skupper-controller", &replicas];
+        stage
+            .cluster
+            .kubectl(["-n", "skupper"].iter().chain(&scale))
+    };
+    scale("0")?;
+    let pods = [
+        "-n",
+        "skupper",
+        "wait",
+        "pod",
+        "--all",
+        "--for=delete",
+        "--timeout=60s",
+    ];
+    stage.cluster.kubectl(pods)?;
+    let server = ground.good_server()?.secret("skupper-site-server");
+    ground.west.replace_secret(&server)?;
+    scale("1")?;
+    stage.await_presented(&ground.west, &ground.host, &server)?;
+    scene.is_well()
 }
 
 fn kill_controller(cluster: &Cluster) -> Result<()> {

@@ -5,6 +5,7 @@
 mod acceptance;
 mod chaos;
 mod clusters;
+mod edge_cases;
 mod faults;
 mod procedures;
 mod rotation;
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
     let scenarios = [
         procedures::SCENARIOS,
         acceptance::SCENARIOS,
+        // What waits longest begins early.
+        edge_cases::SCENARIOS,
         faults::SCENARIOS,
         strangers::SCENARIOS,
         rotation::SCENARIOS,

@@ -8,6 +8,8 @@ pub mod controller;
 mod figure;
 mod load;
 mod material;
+mod record;
+mod sentences;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,6 +21,9 @@ use crate::host::find_program;
 use crate::progress::say;
 use contender::{Contender, Pair};
 use figure::{FIGURES, Figure, Measured};
+
+pub use record::record;
+pub use sentences::sentences;
 
 /// What to measure.
 #[derive(Clone, Debug)]

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
+
+use crate::bench::record;
 
 /// One figure.
 pub(super) struct Row {
@@ -52,33 +54,9 @@ pub(super) fn write(rows: &[Row], folder: &Path) -> Result<()> {
             row.original
         );
     }
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let file = folder.join("figures.json");
-    let figures = merge(&file, rows.iter().map(Row::json).collect())?;
-    std::fs::write(&file, serde_json::to_string_pretty(&figures)? + "\n")
-        .with_context(|| format!("cannot write {}", file.display()))?;
+    let file = record(folder, rows.iter().map(Row::json).collect())?;
     println!("written: {}", file.display());
     Ok(())
-}
-
-/// The figures of a file with these in the place of their namesakes: other benchmarks have theirs in it.
-fn merge(file: &Path, new: Vec<Value>) -> Result<Vec<Value>> {
-    let mut figures = match std::fs::read_to_string(file) {
-        Ok(text) => match serde_json::from_str::<Value>(&text) {
-            Ok(Value::Array(figures)) => figures,
-            _ => bail!(
-                "{} is no list of figures; remove it, it is made anew",
-                file.display()
-            ),
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot read {}", file.display()));
-        }
-    };
-    figures.retain(|old| !new.iter().any(|new| new["figure"] == old["figure"]));
-    figures.extend(new);
-    Ok(figures)
 }
 
 /// The middle one of some measurements.
@@ -103,31 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn figures_of_others_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("figures.json");
-        std::fs::write(
-            &file,
-            r#"[{"figure": "other", "ours": 7}, {"figure": "one", "ours": 9}]"#,
-        )
-        .unwrap();
-        write(&[row("one", 0.5), row("two", 1.5)], folder.path()).unwrap();
-        let written: Value =
-            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        let wanted = json!([
-            {"figure": "other", "ours": 7},
-            {"figure": "one", "unit": "s", "ours": 0.5, "goal": "≤ 1 s", "met": true},
-            {"figure": "two", "unit": "s", "ours": 1.5, "goal": "≤ 1 s", "met": false},
-        ]);
-        assert_eq!(written, wanted);
-    }
-
-    #[test]
-    fn what_others_wrote_and_is_no_list_is_not_written_over() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("figures.json"), "{}").unwrap();
-        let error = write(&[row("one", 0.5)], folder.path()).unwrap_err();
-        assert!(error.to_string().contains("is no list of figures"));
+    fn a_row_is_judged_by_its_goal() {
+        let wanted =
+            json!({"figure": "two", "unit": "s", "ours": 1.5, "goal": "≤ 1 s", "met": false});
+        assert_eq!(row("two", 1.5).json(), wanted);
+        assert_eq!(row("one", 0.5).json()["met"], true);
     }
 
     #[test]
