@@ -1,14 +1,14 @@
 //! A cluster with our definitions, images and controller on it.
 
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use serde_json::Value;
 use xtask::cluster::Cluster;
 use xtask::install::{self, Images};
-use xtask::{cargo, image, wait};
+use xtask::{cargo, image, process, wait};
 
 use crate::space::{LIMIT, Space};
 
@@ -76,6 +76,22 @@ impl Stage {
     /// A namespace.
     pub fn space(&self, name: &str) -> Result<Space> {
         Space::new(&self.cluster, &self.skupper, name)
+    }
+
+    /// Types a line into a shell beside the cluster, in `folder`, with `kubectl` and `skupper` in its path.
+    pub fn shell(&self, folder: &Path, line: &str) -> Result<String> {
+        let programs = self.skupper.parent().context("the program has no folder")?;
+        let prelude = format!(
+            "set -euo pipefail; export PATH=\"{}:$PATH\"; ",
+            programs.display()
+        );
+        process::output(
+            self.cluster
+                .command("bash")?
+                .current_dir(folder)
+                .arg("-c")
+                .arg(prelude + line),
+        )
     }
 
     /// Waits until a handshake on the inter-router port of `host` presents the certificate in `secret`.

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::cargo::workspace;
 use crate::cluster::Cluster;
 use crate::image;
+use crate::process;
 use crate::wait;
 
 /// The access types that a cluster of our own can serve, as the controller's flag takes them.
@@ -41,20 +42,16 @@ impl Images {
 /// # Errors
 /// When kubectl fails, or the controller does not become ready; the error holds the end of its log.
 pub fn controller(cluster: &Cluster, images: &Images) -> Result<()> {
+    // As README.md says it, so that it can be typed again by hand.
+    let apply = ["apply", "--server-side", "--force-conflicts", "-f"];
     let crds = workspace().join("deploy/crds");
-    cluster.kubectl([
-        "apply",
-        "--server-side",
-        "--force-conflicts",
-        "-f",
-        &crds.to_string_lossy(),
-    ])?;
+    cluster.kubectl(apply.iter().chain([&crds.to_string_lossy().as_ref()]))?;
     let manifest = read(&workspace().join("deploy/manifests/cluster.yaml"))?;
     let manifest = manifest
         .replace("localhost/skupper-controller:dev", &images.controller)
         .replace("localhost/skupper-kube-adaptor:dev", &images.adaptor)
         .replace("localhost/skupper-router:dev", &images.router);
-    cluster.apply(&manifest)?;
+    process::feed(cluster.command("kubectl")?.args(apply).arg("-"), &manifest)?;
     if let Some(plan) = cluster.plan() {
         let host = format!("SKUPPER_CLUSTER_HOST={}", plan.node());
         let types = format!("SKUPPER_ENABLED_ACCESS_TYPES={ACCESS_TYPES}");

@@ -8,6 +8,7 @@ mod clusters;
 mod edge_cases;
 mod faults;
 mod procedures;
+mod readme;
 mod rotation;
 mod scenario;
 mod strangers;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let stages = Stages::default();
     let scenarios = [
         procedures::SCENARIOS,
+        readme::SCENARIOS,
         acceptance::SCENARIOS,
         // What waits longest begins early.
         edge_cases::SCENARIOS,
