@@ -78,6 +78,12 @@ pub(crate) enum BenchCommand {
         /// Only figures whose name holds this.
         #[arg(long, default_value = "")]
         only: String,
+        /// Only this contender; may be given several times.
+        #[arg(long = "contender")]
+        contenders: Vec<String>,
+        /// Takes this program, called as skrouterd is, instead of building ours.
+        #[arg(long)]
+        program: Option<PathBuf>,
     },
     /// Our controller on a real cluster: certificates, sites and links by the hundred.
     Controller {
@@ -97,6 +103,9 @@ pub(crate) enum BenchCommand {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// The servers behind the pairs, started by `router`.
+    #[command(hide = true)]
+    Servers,
 }
 
 #[derive(Debug, Subcommand)]
@@ -190,11 +199,15 @@ impl Command {
                 rounds,
                 seconds,
                 only,
+                contenders,
+                program,
             }) => {
                 xtask::bench::router(&xtask::bench::Options {
                     rounds,
                     seconds,
                     only,
+                    contenders,
+                    program,
                 })?;
             }
             Self::Bench(BenchCommand::Controller {
@@ -211,6 +224,7 @@ impl Command {
             Self::Bench(BenchCommand::Sentences { arguments }) => {
                 xtask::bench::sentences(&arguments)?;
             }
+            Self::Bench(BenchCommand::Servers) => xtask::bench::servers()?,
             Self::Image {
                 registry,
                 tag,

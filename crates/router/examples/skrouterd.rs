@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// The program's own, so that what is measured here is what it does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     skupper_router::command::run(std::env::args_os().skip(1))
 }

@@ -1,17 +1,25 @@
-//! `cargo xtask bench router`: pairs of routers side by side, in one run, alternating; medians and ratios.
+//! `cargo xtask bench router`: pairs of routers side by side, in one run, alternating; medians, ratios and goals.
 //!
-//! Everything is on loopback: client, two proxies with mutual TLS between them, server. Contenders: no proxy at all, HAProxy
-//! (from Debian), upstream's `skrouterd` where `SKROUTERD` names one, and ours (release build).
+//! Everything is on loopback: clients, two proxies with mutual TLS between them, servers (a process of their own). Contenders:
+//! no proxy at all, HAProxy (from Debian; with TLS, and without where that is the goal), upstream's `skrouterd` where
+//! `SKROUTERD` names one, and ours (release build).
 
 mod contender;
 pub mod controller;
 mod figure;
+mod growth;
+mod haproxy;
+mod life;
 mod load;
 mod material;
 mod record;
 mod sentences;
+mod plot;
+mod report;
+mod routers;
+mod usage;
 
-use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -19,8 +27,9 @@ use anyhow::{Context as _, Result};
 use crate::cargo::{self, Profile, workspace};
 use crate::host::find_program;
 use crate::progress::say;
-use contender::{Contender, Pair};
-use figure::{FIGURES, Figure, Measured};
+use contender::{Contender, Pair, Setting};
+use figure::{MEASUREMENTS, Measurement, Run};
+use report::Measured;
 
 pub use record::record;
 pub use sentences::sentences;
@@ -32,67 +41,131 @@ pub struct Options {
     pub rounds: usize,
     /// How long each measurement takes.
     pub seconds: u64,
-    /// Figures whose name holds this; all if empty.
+    /// Measurements with a figure whose name holds this; all if empty.
     pub only: String,
+    /// Only contenders of these names; all if empty.
+    pub contenders: Vec<String>,
+    /// Takes this program, called as `skrouterd` is, instead of building ours.
+    pub program: Option<PathBuf>,
 }
 
-/// Runs it, prints the table and writes `target/bench/figures.json`.
+/// Runs it, prints the table, and writes `figures.json` and `figures.svg` to `target/bench`.
 ///
 /// # Errors
 /// When a contender cannot be started, or moves no octets.
 pub fn router(options: &Options) -> Result<()> {
     let folder = workspace().join("target/bench");
     std::fs::create_dir_all(&folder).context("target/bench cannot be made")?;
-    let material = material::Material::make(&folder)?;
-    let servers = load::Servers::start()?;
-    let ours = cargo::build("skupper", "skupper", Profile::Release)?;
-    let mut contenders = vec![Contender::Direct];
-    match find_program("haproxy").or_else(|| find_program("/usr/sbin/haproxy")) {
-        Some(program) => contenders.push(Contender::Haproxy(program)),
-        None => say("no HAProxy here (apt-get install haproxy): left out"),
+    let contenders = contenders(options)?;
+    let servers = load::servers::Servers::start()?;
+    let http = load::http::Http::start(&folder)?;
+    if http.is_none() {
+        say("no nginx or no wrk here (apt-get install nginx-light wrk): HTTP is left out");
     }
-    match std::env::var_os("SKROUTERD") {
-        Some(program) => contenders.push(Contender::Router("skrouterd", vec![program])),
-        None => say("SKROUTERD names no upstream router: left out"),
-    }
-    contenders.push(Contender::Router(
-        "ours",
-        vec![ours.into(), "router".into()],
-    ));
-
-    let figures: Vec<_> = FIGURES
+    let setting = Setting {
+        material: material::Material::make(&folder)?,
+        servers: servers.at,
+        http,
+        span: Duration::from_secs(options.seconds.max(1)),
+        folder,
+    };
+    let chosen: Vec<_> = MEASUREMENTS
         .iter()
-        .filter(|figure| figure.name.contains(&options.only))
+        .filter(|m| m.figures.iter().any(|f| f.name.contains(&options.only)))
         .collect();
-    let mut measured: BTreeMap<(&str, &str), Vec<Measured>> = BTreeMap::new();
-    for round in 1..=options.rounds {
+    let mut measured = Measured::new();
+    for round in 1..=options.rounds.max(1) {
         for contender in &contenders {
             say(&format!(
-                "round {round} of {}: {}",
+                "round {round} of {}: {} (load of the machine: {})",
                 options.rounds,
-                contender.name()
+                contender.name(),
+                std::fs::read_to_string("/proc/loadavg")
+                    .unwrap_or_default()
+                    .trim()
             ));
-            let mut pair = Pair::start(contender, &folder, &material, &servers)
-                .with_context(|| format!("starting {}", contender.name()))?;
-            for figure in &figures {
-                let value = measure(figure, &mut pair, options)
-                    .with_context(|| format!("{} of {}", figure.name, contender.name()))?;
-                measured
-                    .entry((figure.name, contender.name()))
-                    .or_default()
-                    .push(value);
-            }
+            measure(contender, &chosen, &setting, &mut measured)?;
         }
     }
-    figure::report(&figures, &contenders, &measured, &folder)
+    let figures: Vec<_> = chosen.iter().flat_map(|m| m.figures).collect();
+    report::write(&figures, &measured, &setting.folder)
 }
 
-fn measure(figure: &Figure, pair: &mut Pair, options: &Options) -> Result<Measured> {
-    let before = pair.cpu_seconds();
-    let result = (figure.run)(pair, Duration::from_secs(options.seconds))?;
-    let cpu = pair.cpu_seconds() - before;
-    Ok(Measured {
-        value: result.value,
-        cpu_per_gb: result.octets.map(|octets| cpu / (octets as f64 / 1e9)),
-    })
+/// The process of the servers behind the pairs; runs until its standard input ends.
+///
+/// # Errors
+/// When no port can be had.
+pub fn servers() -> Result<()> {
+    load::servers::serve()
+}
+
+fn contenders(options: &Options) -> Result<Vec<Contender>> {
+    let ours = match &options.program {
+        Some(program) => vec![program.into()],
+        None => {
+            let program = cargo::build("skupper", "skupper", Profile::Release)?;
+            vec![program.into(), "router".into()]
+        }
+    };
+    let mut contenders = vec![Contender::Direct];
+    match find_program("haproxy") {
+        Some(program) => {
+            contenders.push(Contender::Haproxy(program.clone()));
+            contenders.push(Contender::HaproxyPlain(program));
+        }
+        None => say("no HAProxy here (apt-get install haproxy): left out"),
+    }
+    let theirs = std::env::var_os("SKROUTERD").map(|program| vec![program]);
+    match &theirs {
+        Some(theirs) => {
+            contenders.push(Contender::Routers(
+                "skrouterd",
+                theirs.clone(),
+                theirs.clone(),
+            ));
+        }
+        None => say("SKROUTERD names no upstream router: left out"),
+    }
+    contenders.push(Contender::Routers("ours", ours.clone(), ours.clone()));
+    if let Some(theirs) = theirs {
+        contenders.push(Contender::Routers("ours-to-skrouterd", ours, theirs));
+    }
+    let wanted = &options.contenders;
+    contenders.retain(|c| wanted.is_empty() || wanted.iter().any(|name| name == c.name()));
+    anyhow::ensure!(
+        !contenders.is_empty(),
+        "no contender of the names given is here"
+    );
+    Ok(contenders)
+}
+
+fn measure(
+    contender: &Contender,
+    chosen: &[&Measurement],
+    setting: &Setting,
+    measured: &mut Measured,
+) -> Result<()> {
+    let mut shared = None;
+    for measurement in chosen.iter().filter(|m| m.by.contains(&contender.name())) {
+        let values = match measurement.run {
+            Run::On(run) => match &shared {
+                Some(pair) => run(pair, setting),
+                None => Pair::start(contender, setting, None)
+                    .and_then(|pair| run(shared.insert(pair), setting)),
+            },
+            Run::Alone(run) => {
+                // Nothing runs beside it.
+                shared = None;
+                run(contender, setting)
+            }
+        };
+        let names: Vec<_> = measurement.figures.iter().map(|f| f.name).collect();
+        let values =
+            values.with_context(|| format!("{} of {}", names.join(", "), contender.name()))?;
+        for (name, value) in names.into_iter().zip(values) {
+            let key = (name, contender.name());
+            measured.entry(key).or_default().extend(value);
+        }
+    }
+    Ok(())
 }

@@ -1,7 +1,12 @@
-//! Servers and clients that load a pair: threads with blocking sockets, so that the load costs little itself.
+//! What loads a pair: servers in a process of their own, and clients, threads with blocking sockets, so that the load costs
+//! little itself.
+
+pub(super) mod http;
+pub(super) mod relay;
+pub(super) mod servers;
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,62 +18,12 @@ const BLOCK: usize = 256 * 1024;
 /// Octets of a request and of its answer.
 const REQUEST: usize = 64;
 
-/// The servers behind the pairs.
-pub(super) struct Servers {
-    pub(super) sink: SocketAddr,
-    pub(super) source: SocketAddr,
-    pub(super) echo: SocketAddr,
-}
-
-impl Servers {
-    pub(super) fn start() -> Result<Self> {
-        Ok(Servers {
-            sink: serve(drain)?,
-            source: serve(pour)?,
-            echo: serve(echo)?,
-        })
-    }
-}
-
-fn serve(handle: fn(TcpStream)) -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("a port for a server")?;
-    let address = listener.local_addr()?;
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::Builder::new()
-                .stack_size(64 * 1024 + BLOCK)
-                .spawn(move || handle(stream))
-                .ok();
-        }
-    });
-    Ok(address)
-}
-
-fn drain(mut stream: TcpStream) {
-    let mut block = vec![0; BLOCK];
-    while stream.read(&mut block).is_ok_and(|n| n > 0) {}
-}
-
-fn pour(mut stream: TcpStream) {
-    let block = vec![7; BLOCK];
-    while stream.write_all(&block).is_ok() {}
-}
-
-fn echo(mut stream: TcpStream) {
-    stream.set_nodelay(true).ok();
-    let mut block = [0; 4096];
-    while let Ok(n) = stream.read(&mut block) {
-        if n == 0 || stream.write_all(&block[..n]).is_err() {
-            break;
-        }
-    }
-}
-
-/// Octets that `flows` clients move in `span`, after a warm-up of a tenth of it.
+/// Octets that `flows` clients move in `span`, after a warm-up.
 pub(super) fn throughput(
     entrance: SocketAddr,
     flows: usize,
     reverse: bool,
+    warm_up: Duration,
     span: Duration,
 ) -> Result<(u64, Duration)> {
     let (moved, stop) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -77,7 +32,7 @@ pub(super) fn throughput(
         for _ in 0..flows {
             clients.push(scope.spawn(|| flow(entrance, reverse, &moved, &stop)));
         }
-        thread::sleep(span / 10);
+        thread::sleep(warm_up);
         let (before, start) = (moved.load(Ordering::Relaxed), Instant::now());
         thread::sleep(span);
         let (octets, took) = (moved.load(Ordering::Relaxed) - before, start.elapsed());
@@ -161,7 +116,7 @@ pub(super) fn connections(
     )
 }
 
-fn exchange(stream: &mut TcpStream) -> Result<()> {
+pub(super) fn exchange(stream: &mut TcpStream) -> Result<()> {
     let mut answer = [0; REQUEST];
     stream.write_all(&[5; REQUEST]).context("request")?;
     stream.read_exact(&mut answer).context("answer")
