@@ -3,6 +3,9 @@
 //! rustls's own record layer copies each octet several times on its way; here records are opened in the buffer that was read
 //! into, and sealed from the slices that the protocol engine queued, with one copy. Handshake, certificates, key schedule,
 //! tickets and ciphers remain rustls's ([`rustls::kernel`] is its interface for this).
+//!
+//! What is this side's duty then: sequence numbers, record sizes, the order of records (a handshake message is in one piece,
+//! and keys change between records), new keys before the old have sealed too much, alerts that say why.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -16,9 +19,9 @@ use rustls::kernel::KernelConnection;
 use rustls::server::ServerConnectionData;
 use rustls::{
     AlertDescription, ConnectionTrafficSecrets, ContentType, Error, ExtractedSecrets,
-    InvalidMessage, PeerMisbehaved, ProtocolVersion, SupportedCipherSuite, Tls13CipherSuite,
+    HandshakeType, InvalidMessage, PeerMisbehaved, ProtocolVersion, SupportedCipherSuite,
+    Tls13CipherSuite,
 };
-use skupper_amqp::connection::Output;
 
 /// Type, version and length.
 const HEADER: usize = 5;
@@ -28,14 +31,19 @@ const MOST_PLAIN: usize = 1 << 14;
 const MOST_OVERHEAD: usize = 256;
 /// A handshake message after the handshake is at most so long: tickets are far shorter.
 const MOST_HANDSHAKE: usize = 64 * 1024;
-/// Handshake messages taken from one peer after the handshake: more are a nuisance, not a need.
-const MOST_MESSAGES: u32 = 4096;
+/// Records without octets for the owner (tickets, new keys, none at all) that are taken one after another: more are a nuisance,
+/// not a need.
+const MOST_IDLE: u32 = 64;
 /// Slices looked at in one batch.
 const SLICES: usize = 64;
 
 const NEW_SESSION_TICKET: u8 = 4;
 const KEY_UPDATE: u8 = 24;
 const CLOSE_NOTIFY: u8 = 0;
+const USER_CANCELED: u8 = 90;
+/// Levels of alerts. They say nothing in TLS 1.3 but have to be there.
+const WARNING: u8 = 1;
+const FATAL: u8 = 2;
 
 enum Kernel {
     Client(KernelConnection<ClientConnectionData>),
@@ -52,7 +60,10 @@ pub(crate) struct Records {
     received: u64,
     /// A handshake message whose rest is to come.
     handshake: Vec<u8>,
-    messages: u32,
+    /// Records without octets for the owner since the last with some.
+    idle: u32,
+    /// Records that one key seals.
+    limit: u64,
     /// This side's keys are to be changed.
     update_wanted: bool,
     closed: bool,
@@ -108,7 +119,8 @@ impl Records {
             decrypter: decrypter(suite, rx)?,
             received,
             handshake: Vec::new(),
-            messages: 0,
+            idle: 0,
+            limit: suite.common.confidentiality_limit / 2,
             // AWS-LC takes the first nonce that a key object seals with for that of record 0 and holds all others
             // against it. Where rustls has sent tickets already, this side begins with new keys.
             update_wanted: sent > 0,
@@ -117,6 +129,9 @@ impl Records {
     }
 
     /// Opens the records that begin at `from`. Their plain octets are moved to `plain`, one behind the other.
+    ///
+    /// # Errors
+    /// When the peer sends what it must not, or an alert. Nothing more can be opened then; [`Self::refuse`] tells the peer.
     pub(crate) fn open(
         &mut self,
         buffer: &mut [u8],
@@ -135,10 +150,8 @@ impl Records {
             if length > MOST_PLAIN + MOST_OVERHEAD {
                 return Err(Error::PeerSentOversizedRecord);
             }
-            if ContentType::from(kind) != ContentType::ApplicationData {
-                // Everything is encrypted by now, and encrypted records say nothing of what is in them.
-                return Err(Error::InvalidMessage(InvalidMessage::InvalidContentType));
-            }
+            // Everything is encrypted by now, and encrypted records say nothing of what is in them.
+            expect(ContentType::from(kind), ContentType::ApplicationData)?;
             let start = opened.rest + HEADER;
             let Some(record) = buffer.get_mut(start..start + length) else {
                 break;
@@ -150,11 +163,25 @@ impl Records {
             );
             let message = self.decrypter.decrypt(message, self.received)?;
             self.received += 1;
-            let (kind, length_plain) = (message.typ, message.payload.len());
+            let (kind, octets) = (message.typ, message.payload.len());
+            if kind != ContentType::Handshake && !self.handshake.is_empty() {
+                return Err(PeerMisbehaved::MessageInterleavedWithHandshakeMessage.into());
+            }
+            if kind == ContentType::ApplicationData && octets > 0 {
+                self.idle = 0;
+            } else {
+                self.idle += 1;
+            }
+            if self.idle > MOST_IDLE {
+                return Err(PeerMisbehaved::TooManyEmptyFragments.into());
+            }
             match kind {
                 ContentType::ApplicationData => {
-                    buffer.copy_within(start..start + length_plain, opened.plain);
-                    opened.plain += length_plain;
+                    buffer.copy_within(start..start + octets, opened.plain);
+                    opened.plain += octets;
+                }
+                ContentType::Handshake if octets == 0 => {
+                    return Err(InvalidMessage::InvalidEmptyPayload.into());
                 }
                 ContentType::Handshake => {
                     self.handshake.extend_from_slice(message.payload);
@@ -165,16 +192,23 @@ impl Records {
                         self.closed = true;
                         opened.closed = true;
                     }
+                    // Its sender says good-bye next.
+                    [_, USER_CANCELED] => {}
                     [_, description] => {
                         return Err(Error::AlertReceived(AlertDescription::from(description)));
                     }
-                    _ => return Err(Error::InvalidMessage(InvalidMessage::MessageTooShort)),
+                    _ => return Err(InvalidMessage::MessageTooShort.into()),
                 },
-                _ => return Err(Error::InvalidMessage(InvalidMessage::InvalidContentType)),
+                other => expect(other, ContentType::ApplicationData)?,
             }
             opened.rest = start + length;
         }
         Ok(opened)
+    }
+
+    /// Whether the peer has said that it sends no more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Takes the handshake messages that are complete.
@@ -183,17 +217,11 @@ impl Records {
         while let Some(&[kind, a, b, c]) = self.handshake[at..].first_chunk::<4>() {
             let length = u32::from_be_bytes([0, a, b, c]) as usize;
             if length > MOST_HANDSHAKE {
-                return Err(Error::InvalidMessage(
-                    InvalidMessage::HandshakePayloadTooLarge,
-                ));
+                return Err(InvalidMessage::HandshakePayloadTooLarge.into());
             }
             let Some(body) = self.handshake.get(at + 4..at + 4 + length) else {
                 break;
             };
-            self.messages += 1;
-            if self.messages > MOST_MESSAGES {
-                return Err(PeerMisbehaved::TooManyKeyUpdateRequests.into());
-            }
             match (kind, &mut self.kernel) {
                 (NEW_SESSION_TICKET, Kernel::Client(kernel)) => {
                     kernel.handle_new_session_ticket(body)?;
@@ -202,8 +230,11 @@ impl Records {
                     let wanted = match *body {
                         [0] => false,
                         [1] => true,
-                        _ => return Err(Error::InvalidMessage(InvalidMessage::InvalidKeyUpdate)),
+                        _ => return Err(InvalidMessage::InvalidKeyUpdate.into()),
                     };
+                    if self.handshake.len() > at + 4 + length {
+                        return Err(PeerMisbehaved::KeyEpochWithPendingFragment.into());
+                    }
                     let (received, secrets) = match kernel {
                         Kernel::Client(kernel) => kernel.update_rx_secret(),
                         Kernel::Server(kernel) => kernel.update_rx_secret(),
@@ -212,7 +243,12 @@ impl Records {
                     self.received = received;
                     self.update_wanted |= wanted;
                 }
-                _ => return Err(Error::InvalidMessage(InvalidMessage::InvalidContentType)),
+                _ => {
+                    return Err(Error::InappropriateHandshakeMessage {
+                        expect_types: vec![HandshakeType::KeyUpdate],
+                        got_type: HandshakeType::from(kind),
+                    });
+                }
             }
             at += 4 + length;
         }
@@ -231,12 +267,10 @@ impl Records {
     /// Seals a batch of octets from `output` into records behind `sealed`.
     pub(crate) fn seal(
         &mut self,
-        output: &mut Output,
+        output: &mut impl Buf,
         sealed: &mut VecDeque<Bytes>,
     ) -> Result<(), Error> {
-        if std::mem::take(&mut self.update_wanted)
-            || self.sent >= self.suite.common.confidentiality_limit / 2
-        {
+        if std::mem::take(&mut self.update_wanted) || self.sent >= self.limit {
             self.update_keys(sealed)?;
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
@@ -261,11 +295,32 @@ impl Records {
 
     /// Says that no more will be sent.
     pub(crate) fn close(&mut self, sealed: &mut VecDeque<Bytes>) -> Result<(), Error> {
-        let alert = self.encrypt(
-            ContentType::Alert,
-            OutboundChunks::Single(&[1, CLOSE_NOTIFY]),
-        )?;
-        sealed.push_back(alert);
+        self.alert([WARNING, CLOSE_NOTIFY], sealed)
+    }
+
+    /// Tells the peer what it did wrong, as far as the protocol has words for it.
+    pub(crate) fn refuse(
+        &mut self,
+        error: &Error,
+        sealed: &mut VecDeque<Bytes>,
+    ) -> Result<(), Error> {
+        let description = match error {
+            // It knows.
+            Error::AlertReceived(_) => return Ok(()),
+            Error::DecryptError => AlertDescription::BadRecordMac,
+            Error::PeerSentOversizedRecord => AlertDescription::RecordOverflow,
+            Error::InvalidMessage(error) => AlertDescription::from(*error),
+            Error::InappropriateMessage { .. }
+            | Error::InappropriateHandshakeMessage { .. }
+            | Error::PeerMisbehaved(_) => AlertDescription::UnexpectedMessage,
+            _ => AlertDescription::InternalError,
+        };
+        self.alert([FATAL, description.into()], sealed)
+    }
+
+    fn alert(&mut self, alert: [u8; 2], sealed: &mut VecDeque<Bytes>) -> Result<(), Error> {
+        let payload = OutboundChunks::Single(&alert);
+        sealed.push_back(self.encrypt(ContentType::Alert, payload)?);
         Ok(())
     }
 
@@ -291,6 +346,16 @@ impl Records {
         self.sent += 1;
         Ok(Bytes::from(record))
     }
+}
+
+fn expect(got: ContentType, wanted: ContentType) -> Result<(), Error> {
+    if got == wanted {
+        return Ok(());
+    }
+    Err(Error::InappropriateMessage {
+        expect_types: vec![wanted],
+        got_type: got,
+    })
 }
 
 fn encrypter(
@@ -320,3 +385,6 @@ fn decrypter(
         _ => Err(Error::General("a cipher that is not known here".to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,7 +181,14 @@ impl Task {
         let early = transport.give_early(&mut |input| amqp.handle_input(input, Duration::ZERO));
         let reason = match early {
             Ok(()) => std::future::poll_fn(|cx| self.poll(cx)).await,
-            Err(error) => Reason::Transport(error),
+            Err(error) => {
+                let say = |cx: &mut Wake<'_>| {
+                    self.transport.last_words(cx);
+                    Poll::Ready(())
+                };
+                std::future::poll_fn(say).await;
+                Reason::Transport(error)
+            }
         };
         Finish {
             opened: self.opened,

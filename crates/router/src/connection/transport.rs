@@ -260,18 +260,42 @@ impl Transport {
         &mut self,
         take: &mut dyn FnMut(&mut BytesMut),
     ) -> Result<(), TransportError> {
+        if !self.plain.is_empty() {
+            take(&mut self.plain);
+        }
         if !self.cipher.is_empty() {
             // Records came together with the end of the handshake.
             let mut block = std::mem::take(&mut self.cipher);
             self.open(&mut block, take)?;
-        } else if !self.plain.is_empty() {
-            take(&mut self.plain);
         }
         Ok(())
     }
 
     /// Reads once from the socket and gives the plain octets to `take`; what it leaves comes again with more.
     pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: &mut dyn FnMut(&mut BytesMut),
+    ) -> Poll<Result<Read, TransportError>> {
+        if let Layer::Records(records) = &self.layer
+            && records.is_closed()
+        {
+            // The socket may stay open, but nothing more comes by it that counts.
+            return Poll::Ready(Ok(Read::End));
+        }
+        let read = self.poll_read_socket(cx, take);
+        if let Poll::Ready(Err(_)) = &read {
+            self.last_words(cx);
+        }
+        read
+    }
+
+    /// Has the alert written that says why the connection ends. Best effort: it is ending.
+    pub(crate) fn last_words(&mut self, cx: &mut Context<'_>) {
+        let _ = self.poll_flush(&mut Output::default(), cx);
+    }
+
+    fn poll_read_socket(
         &mut self,
         cx: &mut Context<'_>,
         take: &mut dyn FnMut(&mut BytesMut),
@@ -305,7 +329,14 @@ impl Transport {
     ) -> Result<Read, TransportError> {
         let ended = match &mut self.layer {
             Layer::Records(records) => {
-                let opened = records.open(block, 0, 0)?;
+                let opened = match records.open(block, 0, 0) {
+                    Ok(opened) => opened,
+                    Err(error) => {
+                        // That it could not be said either matters less than what was wrong.
+                        let _ = records.refuse(&error, &mut self.sealed);
+                        return Err(error.into());
+                    }
+                };
                 keep(&block[opened.rest..], &mut self.cipher);
                 block.truncate(opened.plain);
                 if opened.plain == 0 {
