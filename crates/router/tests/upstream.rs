@@ -353,6 +353,86 @@ impl Credentials {
     }
 }
 
+/// Sends numbers through an echo, and holds each one that comes back against what it has to be.
+fn count_through(address: SocketAddr, total: u64) {
+    let mut reader = connect(address);
+    let mut writer = reader.try_clone().unwrap();
+    let sender = thread::spawn(move || {
+        let mut block = Vec::with_capacity(64 * 1024);
+        for number in 0..total / 8 {
+            block.extend_from_slice(&number.to_le_bytes());
+            if block.len() == block.capacity() {
+                writer.write_all(&block).unwrap();
+                block.clear();
+            }
+        }
+        writer.write_all(&block).unwrap();
+        writer.shutdown(std::net::Shutdown::Write).unwrap();
+    });
+    let mut block = vec![0; 256 * 1024];
+    let (mut next, mut kept) = (0_u64, 0);
+    loop {
+        let count = reader.read(&mut block[kept..]).unwrap();
+        if count == 0 {
+            break;
+        }
+        let whole = (kept + count) / 8 * 8;
+        for number in block[..whole].chunks_exact(8) {
+            assert_eq!(number, next.to_le_bytes(), "number {next}");
+            next += 1;
+        }
+        block.copy_within(whole..kept + count, 0);
+        kept = kept + count - whole;
+    }
+    sender.join().unwrap();
+    assert_eq!((next, kept), (total / 8, 0));
+}
+
+#[test]
+#[ignore = "takes a minute: two gibibytes there and back, and 200 flows at once; run with SKROUTERD and --ignored"]
+fn a_gibibyte_each_way_and_two_hundred_flows() {
+    let binary = skrouterd().expect("SKROUTERD has to name upstream's router");
+    let credentials = Credentials::new();
+    let directory = tempfile::tempdir().unwrap();
+    let (port, link, to_ours) = (server(echo), free_port(), free_port());
+    let theirs = [
+        credentials.server().profile("server"),
+        with_port(secure_listener("link", "server"), link),
+        with_port(tcp_listener("ours"), to_ours),
+        tcp_connector("theirs", port),
+    ];
+    let _their = Upstream::start(&binary, directory.path(), "THEIRS", &theirs);
+    let ours = [
+        credentials.client().profile("client"),
+        secure_connector("link", link, "client"),
+        tcp_listener("theirs"),
+        tcp_connector("ours", port),
+    ];
+    let our = router("OURS", &ours);
+    let entrances = [open_port(&our, "theirs"), reach(to_ours)];
+    for address in entrances {
+        count_through(address, 1 << 30);
+    }
+    let all_open = std::sync::Arc::new(std::sync::Barrier::new(200));
+    let flows: Vec<_> = (0..200)
+        .map(|n| {
+            let all_open = all_open.clone();
+            thread::spawn(move || {
+                let mut stream = connect(entrances[n % 2]);
+                stream.write_all(b"open").unwrap();
+                stream.read_exact(&mut [0; 4]).unwrap();
+                all_open.wait();
+                count_through(entrances[n % 2], 1 << 20);
+                stream.write_all(b"live").unwrap();
+                stream.read_exact(&mut [0; 4]).unwrap();
+            })
+        })
+        .collect();
+    for flow in flows {
+        flow.join().unwrap();
+    }
+}
+
 #[test]
 fn ours_between_two_of_theirs() {
     let Some(binary) = skrouterd() else { return };

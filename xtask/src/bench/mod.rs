@@ -12,11 +12,11 @@ mod haproxy;
 mod life;
 mod load;
 mod material;
-mod record;
-mod sentences;
 mod plot;
+mod record;
 mod report;
 mod routers;
+mod sentences;
 mod usage;
 
 use std::path::PathBuf;

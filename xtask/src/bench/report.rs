@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
 use super::figure::{Figure, Goal};
-use super::plot;
+use super::{plot, record};
 
 /// Measured numbers by figure and contender.
 pub(super) type Measured = BTreeMap<(&'static str, &'static str), Vec<f64>>;
@@ -56,8 +56,8 @@ impl Row<'_> {
 }
 
 /// Prints the table, and writes `figures.json` and `figures.svg`.
-pub(super) fn write(figures: &[&Figure], measured: &Measured, folder: &Path) -> Result<()> {
-    let rows: Vec<_> = figures
+pub(super) fn write(chosen: &[&Figure], measured: &Measured, folder: &Path) -> Result<()> {
+    let rows: Vec<_> = chosen
         .iter()
         .map(|figure| Row {
             figure,
@@ -72,15 +72,10 @@ pub(super) fn write(figures: &[&Figure], measured: &Measured, folder: &Path) -> 
         print(row);
     }
     let values: Vec<_> = rows.iter().map(json_of).collect();
-    for (name, text) in [
-        (
-            "figures.json",
-            serde_json::to_string_pretty(&values)? + "\n",
-        ),
-        ("figures.svg", plot::draw(&rows)),
-    ] {
-        let file = folder.join(name);
-        std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    let plot = folder.join("figures.svg");
+    std::fs::write(&plot, plot::draw(&rows))
+        .with_context(|| format!("cannot write {}", plot.display()))?;
+    for file in [record(folder, values)?, plot] {
         println!("written: {}", file.display());
     }
     Ok(())

@@ -8,7 +8,8 @@ pub(super) struct Slots<T> {
 #[derive(Debug)]
 struct Slot<T> {
     generation: u32,
-    value: Option<T>,
+    /// Apart, so that places that are not taken cost little: there may have been thousands once.
+    value: Option<Box<T>>,
 }
 
 impl<T> Slots<T> {
@@ -28,12 +29,12 @@ impl<T> Slots<T> {
         if let Some(index) = self.free.pop()
             && let Some(slot) = self.slots.get_mut(index as usize)
         {
-            slot.value = Some(value);
+            slot.value = Some(Box::new(value));
             return (index, slot.generation);
         }
         self.slots.push(Slot {
             generation: 0,
-            value: Some(value),
+            value: Some(Box::new(value)),
         });
         (self.slots.len() as u32 - 1, 0)
     }
@@ -43,22 +44,22 @@ impl<T> Slots<T> {
         let value = slot.value.take()?;
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(index);
-        Some(value)
+        Some(*value)
     }
 
     pub(super) fn at(&self, index: u32) -> Option<&T> {
-        self.slots.get(index as usize)?.value.as_ref()
+        self.slots.get(index as usize)?.value.as_deref()
     }
 
     pub(super) fn at_mut(&mut self, index: u32) -> Option<&mut T> {
-        self.slots.get_mut(index as usize)?.value.as_mut()
+        self.slots.get_mut(index as usize)?.value.as_deref_mut()
     }
 
     /// Places whose tenant is wanted.
     pub(super) fn indices(&self, wanted: impl Fn(&T) -> bool) -> impl Iterator<Item = u32> {
         let slots = self.slots.iter().enumerate();
         slots
-            .filter(move |(_, slot)| slot.value.as_ref().is_some_and(&wanted))
+            .filter(move |(_, slot)| slot.value.as_deref().is_some_and(&wanted))
             .map(|(index, _)| index as u32)
     }
 

@@ -159,7 +159,7 @@ impl Task {
 
     /// A free streaming link, or a new one.
     pub(super) fn stream_link(&mut self) -> Option<LinkId> {
-        let id = match self.pool.pop() {
+        let id = match self.pool.pop_back() {
             Some(id) => id,
             None => {
                 let session = match self.stream_session {

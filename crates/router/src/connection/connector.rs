@@ -38,6 +38,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// The longest wait between attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The longest wait while nobody answers at all, which disturbs nobody: a peer that comes back is reached within a second.
+const LONGEST_WAIT_UNHEARD: Duration = Duration::from_millis(500);
 
 /// What a connector is doing, in the words of management.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,6 +82,17 @@ pub struct AmqpConnector {
     /// Whether the control connection is open, and with which revision.
     control: watch::Sender<Option<u64>>,
     stop: Stop,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// The connection had been open.
+    Opened,
+    /// One side refused the other.
+    Refused,
+    /// Nobody was there.
+    Unheard,
 }
 
 /// One connection of a connector's set.
@@ -267,7 +280,7 @@ impl AmqpConnector {
             if self.stop.is_stopped() || self.is_outdated(&member, &context) {
                 return;
             }
-            let opened = self.attempt(&member, &context).await;
+            let outcome = self.attempt(&member, &context).await;
             if member.index == 0 {
                 self.control.send_if_modified(|open| {
                     let was = *open == Some(ordinal);
@@ -279,10 +292,10 @@ impl AmqpConnector {
             }
             // Only an open connection shows that all is well: one that is refused after TLS must not be tried as fast
             // as one that was lost.
-            wait = if opened {
-                FIRST_WAIT
-            } else {
-                (wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT)
+            wait = match outcome {
+                Outcome::Opened => FIRST_WAIT,
+                Outcome::Refused => (wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT),
+                Outcome::Unheard => (wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT_UNHEARD),
             };
         }
     }
@@ -304,8 +317,8 @@ impl AmqpConnector {
         }
     }
 
-    /// Makes one connection and runs it to its end; whether it had been open.
-    async fn attempt(self: &Arc<Self>, member: &Member, context: &Arc<Context>) -> bool {
+    /// Makes one connection and runs it to its end.
+    async fn attempt(self: &Arc<Self>, member: &Member, context: &Arc<Context>) -> Outcome {
         if member.index == 0 {
             self.set_status(Status::Connecting, None);
         }
@@ -342,7 +355,7 @@ impl AmqpConnector {
         transport: Transport,
         loaded: Option<Arc<Loaded>>,
         attempt: &Attempt,
-    ) -> bool {
+    ) -> Outcome {
         let Settings {
             name,
             role,
@@ -405,13 +418,13 @@ impl AmqpConnector {
                 self.set_status(Status::Failed, Some(loss.description.clone()));
             }
             context.events.tell(Event::ConnectionClosed(handle, loss));
-            return true;
+            return Outcome::Opened;
         }
         let ours = loaded.as_ref().and_then(|loaded| loaded.identity.as_ref());
         let ours = ours.map(|identity| identity.certificate());
         match unopened(attempt, &finish, Side::Client, ours) {
             Some(refusal) => self.refused(member, refusal, context),
-            None => false,
+            None => Outcome::Refused,
         }
     }
 
@@ -437,7 +450,11 @@ impl AmqpConnector {
     }
 
     /// Notes a failed attempt; false: it was not open.
-    fn refused(self: &Arc<Self>, member: &Member, refusal: Refusal, context: &Context) -> bool {
+    fn refused(self: &Arc<Self>, member: &Member, refusal: Refusal, context: &Context) -> Outcome {
+        let outcome = match refusal.by {
+            Refuser::Nobody => Outcome::Unheard,
+            Refuser::Us | Refuser::Peer => Outcome::Refused,
+        };
         let message = refusal.message.clone();
         let news = self.status().1 != message;
         if news {
@@ -460,7 +477,7 @@ impl AmqpConnector {
                     .tell(Event::ConnectorFailed(self.clone(), loss));
             }
         }
-        false
+        outcome
     }
 
     async fn connect(&self, attempt: &Attempt) -> Result<TcpStream, Box<Refusal>> {

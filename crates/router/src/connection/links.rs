@@ -282,6 +282,9 @@ impl Link {
     }
 }
 
+/// Places that a slab keeps while it is empty.
+const KEPT_EMPTY: usize = 64;
+
 /// Things by number, with numbers used again.
 pub(crate) struct Slab<T> {
     slots: Vec<Option<T>>,
@@ -316,6 +319,10 @@ impl<T> Slab<T> {
     pub(crate) fn remove(&mut self, at: u32) -> Option<T> {
         let value = self.slots.get_mut(at as usize)?.take()?;
         self.free.push(at);
+        if self.free.len() == self.slots.len() && self.slots.len() > KEPT_EMPTY {
+            // A crowd has gone: what it needed is given back.
+            *self = Self::default();
+        }
         Some(value)
     }
 

@@ -11,6 +11,9 @@ use super::task::{MOST_OUTPUT, Task};
 use crate::transit::inbox::Bell;
 use crate::transit::pipe::{Consumer, End as StreamEnd};
 
+/// Streaming links without a stream that are kept in any case.
+const MOST_POOLED: usize = 64;
+
 /// What became of one look at a link.
 enum Step {
     /// The next delivery can have its turn.
@@ -222,7 +225,24 @@ impl Task {
         };
         if std::mem::take(&mut sender.streaming) {
             self.handle.stream_ended();
-            self.pool.push(id);
+            self.pool.push_back(id);
+            self.trim_pool();
+        }
+    }
+
+    /// Detaches streaming links that a crowd of flows has left behind, oldest first. Those that are kept serve as many flows as
+    /// there are now once more.
+    fn trim_pool(&mut self) {
+        while self.pool.len() > self.handle.streams().max(MOST_POOLED)
+            && let Some(&id) = self.pool.front()
+        {
+            // What is still to be settled on a link would be lost with it.
+            if self.link(id).is_some_and(|link| link.counts.unsettled > 0) {
+                return;
+            }
+            self.pool.pop_front();
+            // A link that is gone needs no detaching.
+            let _ = self.amqp.detach(id, None);
         }
     }
 
@@ -274,5 +294,6 @@ impl Task {
             link.counts.settled(state.as_ref());
         }
         outbound.consumer.finish(state);
+        self.trim_pool();
     }
 }

@@ -93,7 +93,7 @@ pub(crate) struct Task {
     pub(super) own: String,
     taken: Taken<Command>,
     /// By index of the engine's link ids.
-    pub(super) links: Vec<Option<Link>>,
+    pub(super) links: Vec<Option<Box<Link>>>,
     pub(super) by_number: HashMap<u64, LinkId>,
     pub(super) inbound: Slab<Inbound>,
     pub(super) outbound: Slab<Outbound>,
@@ -104,7 +104,7 @@ pub(crate) struct Task {
     /// Data links that messages come by.
     pub(super) data_in: u8,
     /// Streaming links without a stream.
-    pub(super) pool: Vec<LinkId>,
+    pub(super) pool: VecDeque<LinkId>,
     pub(super) stream_session: Option<SessionId>,
     /// Links that have something to send.
     pub(super) ready: VecDeque<LinkId>,
@@ -161,7 +161,7 @@ impl Task {
             edge: EdgeSide::default(),
             data: Vec::new(),
             data_in: 0,
-            pool: Vec::new(),
+            pool: VecDeque::new(),
             stream_session: None,
             ready: VecDeque::new(),
             blocked: Vec::new(),
@@ -386,7 +386,7 @@ impl Task {
     pub(super) fn link(&mut self, id: LinkId) -> Option<&mut Link> {
         self.links
             .get_mut(id.index())?
-            .as_mut()
+            .as_deref_mut()
             .filter(|link| link.id == id)
     }
 
@@ -396,7 +396,7 @@ impl Task {
             self.links.resize_with(at + 1, || None);
         }
         self.by_number.insert(link.number, link.id);
-        self.links[at] = Some(link);
+        self.links[at] = Some(Box::new(link));
     }
 
     /// A link is gone: its deliveries are lost, each in its way.
@@ -409,6 +409,9 @@ impl Task {
             return;
         };
         self.by_number.remove(&link.number);
+        if self.by_number.len() < self.by_number.capacity() / 8 {
+            self.by_number.shrink_to_fit();
+        }
         if let Some(error) = error {
             tracing::debug!(
                 target: "ROUTER_CORE",
@@ -416,7 +419,7 @@ impl Task {
             );
         }
         let number = link.number;
-        self.lose_link(link);
+        self.lose_link(*link);
         if self.is_edge() {
             let connection = self.handle.number;
             self.context.core.tell(CoreCommand::EdgeLinkLost {
@@ -483,7 +486,7 @@ impl Task {
         }
         self.inbound.drain().for_each(drop);
         for link in std::mem::take(&mut self.links).into_iter().flatten() {
-            self.lose_link(link);
+            self.lose_link(*link);
         }
         if self.opened && (self.settings.is_router() || self.is_edge()) {
             self.context

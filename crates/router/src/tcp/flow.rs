@@ -99,7 +99,12 @@ struct InSet<'a> {
 
 impl Drop for InSet<'_> {
     fn drop(&mut self) {
-        let flow = self.set.lock().remove(&self.number);
+        let mut flows = self.set.lock();
+        let flow = flows.remove(&self.number);
+        if flows.len() < flows.capacity() / 8 {
+            flows.shrink_to_fit();
+        }
+        drop(flows);
         if let Some(flow) = flow {
             // Whatever is still on its way to the flow answers its sender by being dropped.
             drop(flow.inbox.close());
