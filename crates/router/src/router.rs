@@ -193,6 +193,31 @@ impl Router {
         &self.runtime
     }
 
+    /// Has other routers send elsewhere what they can; what comes here all the same is still taken.
+    pub fn withdraw(&self) {
+        self.context.core.tell(core::CoreCommand::Withdraw);
+    }
+
+    /// Closes all ports to who is new; what is there goes on.
+    pub fn close_ports(&self) {
+        self.entities().close_ports();
+    }
+
+    /// Whether there are routers that could have news of this one.
+    pub fn has_neighbours(&self) -> bool {
+        let connections = self.context.connections.all();
+        connections
+            .iter()
+            .any(|connection| connection.role.is_between_routers())
+    }
+
+    /// Streams under way: of flows that begin or end here, and in transit.
+    pub fn streams(&self) -> usize {
+        let connections = self.context.connections.all();
+        let sent: usize = connections.iter().map(|one| one.streams()).sum();
+        self.context.workers.flows() + sent
+    }
+
     fn shut_down(&mut self) {
         self.entities().stop();
         drop(self.stop.take());

@@ -87,6 +87,12 @@ impl Workers {
         self.workers.iter().for_each(Worker::stop);
     }
 
+    /// Flows that run.
+    pub fn flows(&self) -> usize {
+        let flows = |worker: &Worker| worker.flows.load(Ordering::Relaxed);
+        self.workers.iter().map(flows).sum()
+    }
+
     /// Counts a flow on a worker until the guard is dropped.
     pub fn count_flow(self: &Arc<Self>, worker: usize) -> FlowOnWorker {
         self.workers[worker].flows.fetch_add(1, Ordering::Relaxed);

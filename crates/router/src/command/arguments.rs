@@ -9,6 +9,9 @@ use clap::{Arg, ArgAction, Command};
 /// Read when nothing else is named.
 pub(super) const DEFAULT_CONFIG: &str = "/etc/skupper-router/skrouterd.conf";
 
+/// Less than what Podman (10 s), Kubernetes (30 s) and systemd (90 s) wait before they kill.
+const DEFAULT_DRAIN: &str = "8";
+
 /// What the command line says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Arguments {
@@ -16,6 +19,8 @@ pub(super) struct Arguments {
     pub(super) config: Option<PathBuf>,
     /// Where the process's number is written.
     pub(super) pid_file: Option<PathBuf>,
+    /// For so long flows under way keep a router that is told to stop, in seconds.
+    pub(super) drain: u64,
 }
 
 /// What follows from the command line.
@@ -61,6 +66,15 @@ fn command() -> Command {
             )
             .action(ArgAction::SetTrue),
         )
+        .arg(
+            Arg::new("drain")
+                .long("drain")
+                .env("SKUPPER_DRAIN_SECONDS")
+                .value_name("SECONDS")
+                .value_parser(clap::value_parser!(u64))
+                .default_value(DEFAULT_DRAIN)
+                .help("For so long flows under way keep a router that is told to stop"),
+        )
         .arg(flag("version", 'v', "Print the version").action(ArgAction::SetTrue))
 }
 
@@ -93,6 +107,7 @@ impl Arguments {
         Wanted::Run(Arguments {
             config: path("config"),
             pid_file: path("pidfile"),
+            drain: matches.get_one("drain").copied().unwrap_or_default(),
         })
     }
 }
@@ -115,7 +130,8 @@ mod tests {
             arguments,
             Arguments {
                 config: Some("a.json".into()),
-                pid_file: None
+                pid_file: None,
+                drain: 8,
             }
         );
     }

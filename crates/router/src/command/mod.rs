@@ -1,16 +1,17 @@
 //! `skupper router`, and the command line of upstream's `skrouterd`, which is the same (management reference §1).
 
 mod arguments;
+mod drain;
 mod launch;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use skupper_management::document::{Dialect, Document};
 use skupper_management::entity::{Level, Mode};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::{Agent, logging};
 use crate::router::Router;
@@ -98,7 +99,7 @@ fn start(arguments: &Arguments) -> Result<ExitCode, CommandError> {
             CommandError::System(format!("cannot write {}: {error}", path.display()))
         })?;
     }
-    wait_for_stop()?;
+    drain::until_stopped(&router, Duration::from_secs(arguments.drain))?;
     drop(agent);
     drop(router);
     tracing::info!(target: "ROUTER", "Shut Down");
@@ -117,30 +118,5 @@ fn read(path: &Path) -> Result<Document, CommandError> {
     Document::parse(&text, dialect).map_err(|error| CommandError::Document {
         path: path.to_owned(),
         error,
-    })
-}
-
-/// Waits for the signal to stop. A hang-up means nothing: there is no reload, changes come by management.
-fn wait_for_stop() -> Result<(), CommandError> {
-    let system = |error: std::io::Error| {
-        CommandError::System(format!("signals cannot be waited for: {error}"))
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(system)?;
-    runtime.block_on(async {
-        let mut term = signal(SignalKind::terminate()).map_err(system)?;
-        let mut quit = signal(SignalKind::quit()).map_err(system)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
-        let mut hang_up = signal(SignalKind::hangup()).map_err(system)?;
-        loop {
-            tokio::select! {
-                _ = term.recv() => return Ok(()),
-                _ = quit.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                _ = hang_up.recv() => {}
-            }
-        }
     })
 }

@@ -65,6 +65,8 @@ pub(crate) enum CoreCommand {
     AddRule(Rule),
     /// An `address` entity was deleted.
     RemoveRule(Rule),
+    /// The router is about to end: others are not to send here what they could send elsewhere.
+    Withdraw,
     /// Somebody wants to look.
     Look(Box<dyn FnOnce(&Core) + Send>),
 }

@@ -41,6 +41,8 @@ pub(crate) struct Core {
     /// Octets received from each neighbour when the engine was last told of them.
     heard: HashMap<LinkId, u64>,
     dirty: bool,
+    /// Nobody is told of destinations any more; what comes for them all the same is taken.
+    withdrawn: bool,
 }
 
 impl Core {
@@ -63,6 +65,7 @@ impl Core {
             treatments: Arc::new(Treatments::new(default)),
             heard: HashMap::new(),
             dirty: false,
+            withdrawn: false,
         }
     }
 
@@ -127,6 +130,7 @@ impl Core {
                 Arc::make_mut(&mut self.treatments).remove(&rule);
                 self.dirty = true;
             }
+            CoreCommand::Withdraw => self.withdraw(),
             CoreCommand::Look(look) => look(self),
         }
     }
@@ -171,13 +175,21 @@ impl Core {
         self.dirty = true;
     }
 
+    fn withdraw(&mut self) {
+        self.withdrawn = true;
+        let keys: Vec<AddressKey> = self.locals.iter().map(|(key, _)| key.clone()).collect();
+        keys.iter().for_each(|key| self.announce(key));
+        self.dirty = true;
+    }
+
     /// Has other routers told of an address, or told that it is not consumed here any more.
     fn announce(&mut self, key: &AddressKey) {
         if self.edge.is_some() || !key.is_synchronised() {
             return;
         }
         let now = self.now();
-        match self.locals.get(key).filter(|local| local.is_told(key)) {
+        let local = self.locals.get(key).filter(|_| !self.withdrawn);
+        match local.filter(|local| local.is_told(key)) {
             Some(local) => {
                 let (treatment, mesh) = (local.treatment, local.sole_mesh());
                 self.engine.address_up(key.clone(), treatment, mesh, now);
@@ -332,7 +344,10 @@ impl Core {
         if std::mem::take(&mut self.dirty) {
             if self.edge.is_some() {
                 let watched = self.watches.keys();
-                let locals = self.locals.clone();
+                let locals = match self.withdrawn {
+                    true => Locals::default(),
+                    false => self.locals.clone(),
+                };
                 self.with_edge(|edge| edge.reconcile(&locals, &watched));
                 self.dirty = false;
             }

@@ -121,6 +121,17 @@ impl Entities {
         }
     }
 
+    /// Accepts nobody new. What is there goes on.
+    pub(crate) fn close_ports(&self) {
+        for entry in self.entries.values().flatten() {
+            match &entry.running {
+                Running::Listener(listener) => listener.stop(),
+                Running::TcpListener(listener) => listener.stop(false),
+                _ => {}
+            }
+        }
+    }
+
     /// Ends everything that runs.
     pub(crate) fn stop(&mut self) {
         for (_, entries) in self.entries.drain() {

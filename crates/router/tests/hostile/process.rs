@@ -105,6 +105,11 @@ impl Process {
     pub(crate) fn lives(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
+
+    /// Waits for its end; whether it was in order.
+    pub(crate) fn ended_in_order(&mut self) -> bool {
+        wait_for("end of the process", || self.child.try_wait().unwrap()).success()
+    }
 }
 
 impl Drop for Process {
