@@ -1,6 +1,7 @@
 //! Removing what the demo made: at its end, on failure, and when it is interrupted.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
@@ -16,6 +17,8 @@ pub(super) struct Cleanup {
     what: Arc<Mutex<What>>,
     /// The demo's files.
     folder: Arc<Mutex<Option<PathBuf>>>,
+    /// A signal came: its thread cleans up, and ends the program.
+    interrupted: Arc<AtomicBool>,
 }
 
 enum What {
@@ -50,6 +53,7 @@ impl Cleanup {
         Self {
             what: Arc::new(Mutex::new(what)),
             folder: Arc::default(),
+            interrupted: Arc::default(),
         }
     }
 
@@ -64,6 +68,7 @@ impl Cleanup {
         let here = self.clone();
         std::thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
+                here.interrupted.store(true, Ordering::SeqCst);
                 say(if keep {
                     "interrupted; what is there stays (--keep)"
                 } else {
@@ -76,6 +81,13 @@ impl Cleanup {
             }
         });
         Ok(self)
+    }
+
+    /// Does not come back if the demo was interrupted: whatever failed since then failed because of that.
+    pub(super) fn give_way_to_signals(&self) {
+        while self.interrupted.load(Ordering::SeqCst) {
+            std::thread::park();
+        }
     }
 
     /// Looks which parts are in the user's cluster before the demo puts its own there.

@@ -66,6 +66,7 @@ pub fn run(options: &Options) -> Result<()> {
     let played = prepare(options, &cleanup).and_then(|stage| {
         let result = story::play(&stage);
         if result.is_err() {
+            cleanup.give_way_to_signals();
             stage.terminal.diagnose(&[&stage.west, &stage.east]);
         }
         result.map(|()| stage)
@@ -85,6 +86,7 @@ pub fn run(options: &Options) -> Result<()> {
             Ok(())
         }
         Err(error) => {
+            cleanup.give_way_to_signals();
             if options.keep {
                 say("left as it is (--keep)");
             } else {

@@ -65,9 +65,15 @@ impl Terminal {
     /// Shows `line`, runs it, and shows what it prints as it comes.
     pub(super) fn run(&self, line: &str) -> Result<()> {
         self.prompt(line);
-        let mut command = self.shell(line)?;
-        command.stdin(Stdio::null());
-        process::run_visibly(&mut command).with_context(|| format!("this step failed: {line}"))
+        let status = self
+            .shell(line)?
+            .stdin(Stdio::null())
+            .status()
+            .context("cannot start a shell beside the cluster")?;
+        if !status.success() {
+            bail!("this step failed ({status}): {line}");
+        }
+        Ok(())
     }
 
     /// Shows `line` and runs it again and again until what it prints is as `wanted`; shows that last output.
@@ -107,6 +113,15 @@ impl Terminal {
     /// What helps to see why the demo failed.
     pub(super) fn diagnose(&self, namespaces: &[&str]) {
         self.title("It failed. What there is to see:");
+        if !self.cluster.is_healthy() {
+            println!("the API server does not answer");
+            if let Some(folder) = self.cluster.folder() {
+                let log = folder.join("log/kube-apiserver.log");
+                let text = std::fs::read_to_string(&log).unwrap_or_default();
+                println!("the end of its log:\n{}", process::tail(&text, 10));
+            }
+            return;
+        }
         let mut lines = vec!["kubectl get pods --all-namespaces".to_owned()];
         for namespace in namespaces {
             lines.push(format!("kubectl -n {namespace} get sites,links,routeraccesses,certificates,listeners,connectors"));
@@ -116,11 +131,8 @@ impl Terminal {
         }
         lines.push("kubectl -n skupper logs deployment/skupper-controller --tail=30".to_owned());
         for line in lines {
-            self.prompt(&line);
-            match self.ask(&line) {
-                Ok(said) => println!("{said}"),
-                Err(error) => println!("{error:#}"),
-            }
+            // What fails here has said so already.
+            self.run(&line).ok();
         }
     }
 
