@@ -111,6 +111,8 @@ impl Emitter {
         let class = Class::of(record.kind);
         let id = record.id.clone();
         match self.live.get_mut(&id) {
+            // An identity belongs to one thing as long as that lives.
+            Some(live) if live.record.kind != record.kind => return,
             Some(live) => {
                 let changed: BTreeSet<_> = record
                     .attributes

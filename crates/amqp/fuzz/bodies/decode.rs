@@ -10,7 +10,10 @@ pub(crate) fn run(octets: &[u8]) {
         let mut written = bytes::BytesMut::new();
         skupper_amqp::codec::Writer::new(&mut written, skupper_amqp::codec::Form::Compact)
             .value(&value);
-        assert!(Reader::new(&written).value().is_ok());
+        let again = Reader::new(&written).value();
+        // What is longest to write is nested deeper by one: an empty list in an array.
+        let sound = matches!(again, Ok(_) | Err(skupper_amqp::codec::DecodeError::Depth));
+        assert!(sound, "{again:?}");
     }
     let _ = Reader::new(octets).skip();
     let _ = Performative::read(&mut Reader::new(octets));

@@ -417,10 +417,11 @@ impl Engine {
         };
         let calm_at = self.flux + self.config.ra_interval_flux * 2;
         let soon = sent + self.config.ra_interval_flux;
-        if soon <= calm_at {
+        let regular = if soon <= calm_at {
             soon
         } else {
             sent + self.config.ra_interval
-        }
+        };
+        self.ra_repeat.map_or(regular, |repeat| repeat.min(regular))
     }
 }

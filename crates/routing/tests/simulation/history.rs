@@ -41,7 +41,7 @@ fn change(net: &mut Net) {
         10 if net.is_alive(router) => {
             // Its clock was set back between two runs.
             net.kill(router);
-            net.routers[router].instance -= 2 + net.dice.below(100) as i64;
+            net.routers[router].instance -= 1_000 + net.dice.below(100) as i64;
             net.start(router);
         }
         11 => partition(net),

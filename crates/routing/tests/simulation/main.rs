@@ -73,6 +73,18 @@ fn a_quiet_network_says_hello_and_little_else() {
 }
 
 #[test]
+fn news_of_a_change_is_said_once_more() {
+    let mut net = Net::new(8, 2);
+    net.run_for(ms(3_000));
+    net.connect(0, 1, 1, ms(1));
+    net.run_for(ms(1_100));
+    let first = net.sent["RA"];
+    // Before the next regular one.
+    net.run_for(ms(400));
+    assert!(net.sent["RA"] >= first + 2, "{:?}", net.sent);
+}
+
+#[test]
 fn a_router_that_starts_anew_is_known_anew() {
     let mut net = random_net(4, 5, 2);
     net.run_for(ms(3000));
