@@ -108,7 +108,8 @@ fn play(seed: u64, loss: usize) -> Result<(), String> {
         change(&mut net);
     }
     net.run_until(net.all_go_on());
-    let limit = if loss == 0 { ms(16_000) } else { ms(98_000) };
+    // Who was stopped when the last news came by may have to wait for the regular advertisement.
+    let limit = if loss == 0 { ms(40_000) } else { ms(98_000) };
     net.converge_within(limit)?;
     net.loss = 0;
     net.run_for(ms(5000));
