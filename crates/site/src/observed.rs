@@ -76,8 +76,10 @@ pub struct Observed {
 }
 
 /// What stands outside the namespace and matters inside it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outside {
+    /// Whether the API server serves `route.openshift.io/v1`.
+    pub has_routes: bool,
     /// ConfigMaps of the controller's namespace labelled `skupper.io/site-sizing`, by name.
     pub sizings: Objects<ConfigMap>,
     /// ConfigMaps of the controller's namespace labelled `skupper.io/label-template`, by name.

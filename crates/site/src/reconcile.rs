@@ -66,7 +66,8 @@ fn served(pass: &mut Pass<'_>, active: &Active) {
         .config_maps
         .get(ROUTER_REPORT)
         .map(|config_map| Report::of(config_map))
-        .unwrap_or_default();
+        .unwrap_or_default()
+        .naming_secrets(&current.profiles);
 
     // What the site is made of, and how it is reached.
     let mut wanted = site::foundation(pass, active);

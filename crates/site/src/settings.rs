@@ -59,8 +59,6 @@ pub struct AccessSettings {
     pub default: Option<AccessType>,
     /// `-cluster-host`: the host of `nodeport` endpoints.
     pub cluster_host: Option<String>,
-    /// Whether the API server serves `route.openshift.io/v1`.
-    pub has_routes: bool,
 }
 
 /// Lifetimes and keys of the certificates that are issued here.
@@ -105,19 +103,18 @@ impl Default for AccessSettings {
             ],
             default: None,
             cluster_host: None,
-            has_routes: false,
         }
     }
 }
 
 impl AccessSettings {
-    /// The access type of a RouterAccess that names none: the configured one; else `route` where that can work; else
+    /// The access type of a RouterAccess that names none: the configured one; else `route` where the cluster has Routes; else
     /// `loadbalancer`; else the first that is enabled (reference §5.3).
-    pub fn effective_default(&self) -> Option<AccessType> {
+    pub fn effective_default(&self, has_routes: bool) -> Option<AccessType> {
         let enabled: BTreeSet<_> = self.enabled.iter().copied().collect();
         if self.default.is_some() {
             self.default
-        } else if self.has_routes && enabled.contains(&AccessType::Route) {
+        } else if has_routes && enabled.contains(&AccessType::Route) {
             Some(AccessType::Route)
         } else if enabled.contains(&AccessType::LoadBalancer) {
             Some(AccessType::LoadBalancer)
@@ -229,11 +226,13 @@ mod tests {
     #[test]
     fn the_default_access_type_is_what_can_work() {
         let mut settings = AccessSettings::default();
-        assert_eq!(settings.effective_default(), Some(AccessType::LoadBalancer));
-        settings.has_routes = true;
-        assert_eq!(settings.effective_default(), Some(AccessType::Route));
+        assert_eq!(
+            settings.effective_default(false),
+            Some(AccessType::LoadBalancer)
+        );
+        assert_eq!(settings.effective_default(true), Some(AccessType::Route));
         settings.enabled = vec![AccessType::NodePort];
-        assert_eq!(settings.effective_default(), Some(AccessType::NodePort));
+        assert_eq!(settings.effective_default(true), Some(AccessType::NodePort));
         assert_eq!(
             settings.problem().unwrap(),
             "Cluster host must be set to enable nodeport access type."

@@ -73,7 +73,6 @@ fn deployment_of(pod: &str) -> Option<&str> {
 pub(super) fn settings(
     options: &Options,
     controller: ControllerIdentity,
-    has_routes: bool,
 ) -> Result<Settings, String> {
     let (enabled, unknown) = options.enabled_access_types();
     if !unknown.is_empty() {
@@ -94,7 +93,6 @@ pub(super) fn settings(
         enabled,
         default,
         cluster_host: Some(options.cluster_host.clone()).filter(|host| !host.is_empty()),
-        has_routes,
     };
     if let Some(problem) = access.problem() {
         return Err(problem);

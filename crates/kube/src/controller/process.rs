@@ -6,13 +6,12 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use axum::Router;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Client;
 use prometheus_client::registry::Registry;
-use skupper_site::{ControllerIdentity, ObjectKind};
+use skupper_site::ControllerIdentity;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use super::control::Control;
@@ -58,7 +57,6 @@ pub(super) async fn run(
         namespace: namespace.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let routes = has_routes(&client).await;
     let only = Some(options.watch_namespace.clone()).filter(|namespace| !namespace.is_empty());
     let control = Control::new(
         &controller,
@@ -69,13 +67,12 @@ pub(super) async fn run(
         namespace,
         version = controller.version,
         scope = only.as_deref().unwrap_or("all namespaces"),
-        routes,
         "controller starting"
     );
-    let settings = identity::settings(&options, controller, routes).map_err(anyhow::Error::msg)?;
+    let settings = identity::settings(&options, controller).map_err(anyhow::Error::msg)?;
 
     let mut watches = Watches::new(client.clone(), Arc::clone(&world), only.clone());
-    watches.start(routes);
+    watches.start();
     if only.is_some_and(|only| only != namespace) {
         // Sizings, templates and the log level stand in the controller's own namespace.
         watches.kind_in::<ConfigMap>(Some(namespace.clone()));
@@ -222,31 +219,6 @@ async fn serve(options: &Options, registry: Registry, world: &Arc<World>) -> any
             .with_context(|| format!("cannot listen at {at}; choose another port"))?;
     }
     Ok(())
-}
-
-/// Whether the API server knows OpenShift's Routes. It is asked again while it does not answer.
-async fn has_routes(client: &Client) -> bool {
-    let mut said = false;
-    loop {
-        match client.list_api_groups().await {
-            Ok(groups) => {
-                return groups
-                    .groups
-                    .iter()
-                    .any(|group| group.name == ObjectKind::Route.group());
-            }
-            Err(error) => {
-                if !said {
-                    warn!(
-                        "the API server does not say what it serves, waiting for it: {}",
-                        client::text(&error)
-                    );
-                    said = true;
-                }
-                sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
 }
 
 /// Resolves when the process is told to stop. A second time ends it at once.

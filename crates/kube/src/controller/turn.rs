@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use skupper_site::{Memo, ObjectKind, Observed, Outside, Plan, Settings, Write, names};
+use skupper_site::{Memo, ObjectKind, Observed, Plan, Settings, Write, names};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -161,13 +161,15 @@ impl Context {
     fn plan(&self, namespace: &Namespace) -> Plan {
         let mut guard = lock(&namespace.state);
         let state = &mut *guard;
-        let plan = (self.reconcile)(
+        let mut plan = (self.reconcile)(
             &state.observed,
             &self.settings,
             Timestamp::now(),
             &mut state.memo,
         );
         state.wake_at = plan.wake_at;
+        let before = std::mem::replace(&mut state.noted, plan.notes.clone());
+        plan.notes.retain(|note| !before.contains(note));
         self.gauges
             .show(&namespace.name, &plan.expirations, &mut state.gauges);
         debug!(
@@ -265,9 +267,9 @@ impl Context {
             maps.map(|(name, map)| (name.clone(), Arc::clone(map)))
                 .collect()
         };
-        self.world.set_outside(Outside {
-            sizings: labelled(names::SITE_SIZING),
-            templates: labelled(names::LABEL_TEMPLATE),
+        self.world.change_outside(|outside| {
+            outside.sizings = labelled(names::SITE_SIZING);
+            outside.templates = labelled(names::LABEL_TEMPLATE);
         });
         if let Some(log_level) = &self.log_level {
             let config = observed

@@ -11,7 +11,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use skupper_api::MultiKeyListener;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info};
 
 use super::kinds::{Watched, WatchedRoute};
 use super::world::World;
@@ -21,8 +21,8 @@ use crate::client::text;
 const PAGE: u32 = 100;
 /// The first pause after trouble, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
-/// The pause where the API server does not know a kind that need not be there.
-const ABSENT: Duration = Duration::from_secs(60);
+/// The pause where the API server does not know a kind that need not be there. It may come any time: no tiding tells of it.
+const ABSENT: Duration = Duration::from_secs(10);
 
 /// The watches of a controller.
 pub(super) struct Watches {
@@ -45,8 +45,8 @@ impl Watches {
         }
     }
 
-    /// Watches all that a site is made of, and Routes where there are any.
-    pub(super) fn start(&mut self, routes: bool) {
+    /// Watches all that a site is made of.
+    pub(super) fn start(&mut self) {
         use k8s_openapi::api::apps::v1::Deployment;
         use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
         use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
@@ -74,9 +74,7 @@ impl Watches {
         self.kind::<Deployment>();
         self.kind::<Role>();
         self.kind::<RoleBinding>();
-        if routes {
-            self.kind::<WatchedRoute>();
-        }
+        self.kind::<WatchedRoute>();
     }
 
     /// Watches one kind.
@@ -128,6 +126,7 @@ async fn watch_kind<K: Watched>(
                     Event::InitApply(object) => world.listed(id, object),
                     Event::InitDone => {
                         debug!(kind = plural, "listed");
+                        served::<K>(&world, true);
                         world.list_ends::<K>(id, namespace.as_deref());
                     }
                 }
@@ -138,14 +137,15 @@ async fn watch_kind<K: Watched>(
             Err(error) => error,
         };
         let status = code(&error);
-        if status == Some(404) && optional::<K>() {
+        if absent::<K>(status) {
             // Nothing can be missing where there cannot be anything.
             if world.trouble(id, Some("not served by the API server".to_owned())) {
-                warn!(
+                info!(
                     kind = plural,
-                    "the API server does not know this kind: it is not watched"
+                    "not served to us by the API server: looked for again every 10 s"
                 );
             }
+            served::<K>(&world, false);
             world.list_begins::<K>(id);
             world.list_ends::<K>(id, namespace.as_deref());
             sleep(ABSENT).await;
@@ -162,9 +162,21 @@ async fn watch_kind<K: Watched>(
     }
 }
 
-/// Kinds that upstream, too, can do without.
-fn optional<K: Watched>() -> bool {
-    K::KIND == MultiKeyListener::KIND || K::KIND == WatchedRoute::KIND
+/// Whether an answer means that there is nothing of a kind that upstream, too, can do without. Of Routes nobody without the
+/// right to see them learns whether there are any: for him there are none.
+fn absent<K: Watched>(status: Option<u16>) -> bool {
+    match status {
+        Some(404) => K::KIND == MultiKeyListener::KIND || K::KIND == WatchedRoute::KIND,
+        Some(403) => K::KIND == WatchedRoute::KIND,
+        _ => false,
+    }
+}
+
+/// A kind is there, or is not: of some that is all that matters.
+fn served<K: Watched>(world: &World, served: bool) {
+    if K::KIND == WatchedRoute::KIND {
+        world.change_outside(|outside| outside.has_routes = served);
+    }
 }
 
 fn code(error: &watcher::Error) -> Option<u16> {

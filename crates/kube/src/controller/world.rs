@@ -61,6 +61,8 @@ pub(super) struct State {
     pub(super) halted: Option<(Instant, u64)>,
     /// What the last turn wrote, and how many turns in a row wrote the same objects.
     pub(super) written: (Vec<(ObjectKind, String)>, u32),
+    /// What the last plan noted: what goes on is not told with every turn.
+    pub(super) noted: Vec<String>,
     /// What was last said about whose namespace this is.
     pub(super) said: Option<String>,
     /// The labels of its gauges.
@@ -200,15 +202,17 @@ impl World {
         self.era.load(Ordering::Relaxed)
     }
 
-    /// Replaces what stands outside the namespaces, where it differs.
-    pub(super) fn set_outside(&self, outside: Outside) {
-        {
+    /// Changes what stands outside the namespaces; they are told if it is another then.
+    pub(super) fn change_outside(&self, change: impl FnOnce(&mut Outside)) {
+        let outside = {
             let mut known = lock(&self.outside);
-            if known.sizings == outside.sizings && known.templates == outside.templates {
+            let before = known.clone();
+            change(&mut known);
+            if *known == before {
                 return;
             }
-            *known = outside.clone();
-        }
+            known.clone()
+        };
         self.deliver_all(|_| {
             let outside = outside.clone();
             Some(Box::new(move |observed| {

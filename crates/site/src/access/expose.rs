@@ -87,14 +87,14 @@ fn access_type(pass: &Pass<'_>, spec: &SecuredAccessSpec) -> Result<AccessType, 
     };
     let access_type = match spec.access_type.as_str() {
         "" => settings
-            .effective_default()
+            .effective_default(pass.observed.outside.has_routes)
             .ok_or_else(|| "unsupported access type: none is enabled".to_owned())?,
         named => named.parse().map_err(|_| refused())?,
     };
     if !settings.enabled.contains(&access_type) {
         return Err(refused());
     }
-    if access_type == AccessType::Route && !settings.has_routes {
+    if access_type == AccessType::Route && !pass.observed.outside.has_routes {
         return Err(
             "access type route needs OpenShift: the API server has no route.openshift.io/v1"
                 .to_owned(),

@@ -5,6 +5,7 @@
 //! [`ROUTER_REPORT`](crate::names::ROUTER_REPORT) as a [`Report`], and the controller makes of it the message of a Link's
 //! `Operational` condition and the condition [`REFUSALS`] of a RouterAccess.
 
+mod naming;
 mod report;
 mod sentences;
 mod steady;

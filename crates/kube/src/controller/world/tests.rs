@@ -117,10 +117,7 @@ async fn what_stands_outside_reaches_old_namespaces_and_new_ones() {
     let world = world();
     world.seen(secret("a", 1));
     let sizings = [("big".to_owned(), Arc::default())].into();
-    world.set_outside(Outside {
-        sizings,
-        ..Default::default()
-    });
+    world.change_outside(|outside| outside.sizings = sizings);
     let mut later = secret("a", 1);
     later.metadata.namespace = Some("east".to_owned());
     world.seen(later);

@@ -179,7 +179,6 @@ fn accounts(namespace: &str, site: &Value) -> Result<Vec<Value>> {
             enabled: vec![AccessType::Local],
             default: None,
             cluster_host: None,
-            has_routes: false,
         },
         certificates: CertificateSettings::default(),
         disable_security_context: false,

@@ -1,7 +1,9 @@
 //! The controller: processes of their own with the rights that the manifests give.
 
 mod documents;
+mod expiry;
 mod life;
+mod nonsense;
 pub mod process;
 mod rights;
 mod sites;
@@ -14,6 +16,8 @@ pub fn scenarios() -> Vec<Scenario> {
         documents::SCENARIOS,
         rights::SCENARIOS,
         sites::SCENARIOS,
+        expiry::SCENARIOS,
+        nonsense::SCENARIOS,
         life::SCENARIOS,
     ]
     .concat()

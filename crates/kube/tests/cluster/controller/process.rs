@@ -131,7 +131,7 @@ impl<'s> Controller<'s> {
 
     /// Requests so far that change something, those about its lease left out.
     pub fn writes(&self) -> Result<f64> {
-        let (_, text) = self.ask(self.metrics, "/metrics")?;
+        let text = self.metrics()?;
         let counted = text
             .lines()
             .filter(|line| line.starts_with("skupper_kubernetes_client_http_requests_total{"));
@@ -152,11 +152,15 @@ impl<'s> Controller<'s> {
             .sum()
     }
 
+    /// All that it measures.
+    pub fn metrics(&self) -> Result<String> {
+        Ok(self.ask(self.metrics, "/metrics")?.1)
+    }
+
     /// Whether it leads.
     pub fn leads(&self) -> Result<bool> {
         Ok(self
-            .ask(self.metrics, "/metrics")?
-            .1
+            .metrics()?
             .lines()
             .any(|line| line == "skupper_controller_leading 1"))
     }

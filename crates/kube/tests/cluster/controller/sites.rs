@@ -290,21 +290,23 @@ const ROUTE_CRD: &str = "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResou
   names: {kind: Route, listKind: RouteList, plural: routes, singular: route}, versions: [{name: v1, served: true, storage: true, \
   subresources: {status: {}}, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}";
 
-/// With Routes in the cluster, the default access type is `route`. The status is written as OpenShift would.
+/// Routes come when their operator is installed, which may be later than the controller. With them, the default access type
+/// is `route`. The status is written as OpenShift would.
 fn routes_as_on_openshift(stage: &Stage) -> Result<()> {
-    stage.apply(ROUTE_CRD)?;
-    stage.kubectl(&[
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        "crd",
-        "routes.route.openshift.io",
-    ])?;
-    wait::until("the API server to serve Routes", LIMIT, || {
-        stage.kubectl(&["get", "routes", "-A"]).map(Some)
-    })?;
     let controller = Controller::ready(stage, Start::default())?;
     stage.namespace("routes")?;
+    stage.apply(&site("routes", "{linkAccess: route}"))?;
+    stage.until(
+        "routes",
+        "securedaccess",
+        "skupper-router",
+        "misses Routes",
+        |access| said(access, "Configured").contains("access type route needs OpenShift"),
+    )?;
+    stage.apply(ROUTE_CRD)?;
+    stage.until("routes", "route", "skupper-router-edge", "is there", |_| {
+        true
+    })?;
     stage.apply(&site("routes", "{linkAccess: default}"))?;
     for port in ["inter-router", "edge"] {
         let name = format!("skupper-router-{port}");

@@ -376,7 +376,10 @@ impl Manager<'_, '_> {
                 })
             }
             Ok(credential) => {
-                self.note(name, why);
+                // That what was asked for is issued is no news; that it is issued again is.
+                if before.is_some() {
+                    self.note(name, why);
+                }
                 self.pass.write_secret(
                     name,
                     issue::secret(certificate, spec, &credential, &former, now),

@@ -66,7 +66,6 @@ pub(crate) fn settings() -> Settings {
             ],
             default: None,
             cluster_host: Some("10.71.0.1".to_owned()),
-            has_routes: false,
         },
         certificates: CertificateSettings {
             algorithm: KeyAlgorithm::EcdsaP256,
