@@ -1,5 +1,6 @@
 //! Conditions, and the summary that is made of them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -237,6 +238,19 @@ macro_rules! status_fields {
 }
 pub(crate) use status_fields;
 
+/// The longest message of a condition, in characters: the API server admits no longer one.
+const LONGEST_MESSAGE: usize = 32_768;
+
+/// A message that the API server admits.
+fn bounded(message: &str) -> Cow<'_, str> {
+    // No text has more characters than octets.
+    if message.len() <= LONGEST_MESSAGE || message.chars().count() <= LONGEST_MESSAGE {
+        return Cow::Borrowed(message);
+    }
+    let kept = message.chars().take(LONGEST_MESSAGE - 1);
+    Cow::Owned(kept.chain(std::iter::once('…')).collect())
+}
+
 /// Sets one condition, without a look at the summary; tells whether anything but the time changed.
 ///
 /// `now` is written only where the condition is new or its status changes its value.
@@ -247,6 +261,7 @@ pub(crate) fn set(
     generation: i64,
     now: Timestamp,
 ) -> bool {
+    let message = bounded(&state.message);
     let Some(existing) = conditions
         .iter_mut()
         .find(|condition| condition.type_ == type_)
@@ -255,7 +270,7 @@ pub(crate) fn set(
             type_: type_.to_owned(),
             status: state.status,
             reason: state.reason.as_str().to_owned(),
-            message: state.message.clone(),
+            message: message.into_owned(),
             observed_generation: (generation != 0).then_some(generation),
             last_transition_time: now,
         });
@@ -271,8 +286,8 @@ pub(crate) fn set(
         existing.reason = state.reason.as_str().to_owned();
         changed = true;
     }
-    if existing.message != state.message {
-        existing.message.clone_from(&state.message);
+    if existing.message != message {
+        existing.message = message.into_owned();
         changed = true;
     }
     if existing.observed_generation.unwrap_or(0) != generation {

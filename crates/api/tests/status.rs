@@ -230,3 +230,21 @@ proptest! {
         }
     }
 }
+
+/// The API server refuses a longer one, and with it the whole status.
+#[test]
+fn a_message_is_no_longer_than_the_api_server_admits() {
+    let mut site = site("");
+    let endless = State::error("ü".repeat(40_000));
+    assert!(site.set_condition(condition::CONFIGURED, &endless, at(0)));
+    let message = &site.condition(condition::CONFIGURED).unwrap().message;
+    assert_eq!(message.chars().count(), 32_768);
+    assert!(message.ends_with("ü…"));
+    assert!(!site.set_condition(condition::CONFIGURED, &endless, at(1)));
+    let fits = State::error("ü".repeat(32_768));
+    assert!(site.set_condition(condition::CONFIGURED, &fits, at(2)));
+    assert_eq!(
+        site.condition(condition::CONFIGURED).unwrap().message,
+        fits.message
+    );
+}

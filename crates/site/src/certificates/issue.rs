@@ -9,11 +9,11 @@ use skupper_api::{Certificate, CertificateSpec};
 use skupper_pki::issue::{CaRequest, IssueError, Issuer, LeafRequest, issue_ca};
 use skupper_pki::judge::{Element, Fault};
 use skupper_pki::plan::{self, FormerCa};
-use skupper_pki::{Credential, KeyAlgorithm};
+use skupper_pki::{Credential, Finding, KeyAlgorithm};
 
 use super::{assess, former};
 use crate::ObjectKind;
-use crate::credentials::fault;
+use crate::credentials::{fault, join};
 use crate::names::{CERTIFICATE, CONTROLLED, FINGERPRINT, FORMER_ISSUERS, HOSTS};
 use crate::pass::owner;
 use crate::settings::CertificateSettings;
@@ -54,9 +54,8 @@ pub(super) fn load_issuer(
     Issuer::load(&crate::credentials::of_secret(secret), now).map_err(|error| {
         let why = match &error {
             // The words of upstream for what upstream notices too.
-            IssueError::Issuer { findings } => findings
-                .iter()
-                .map(|finding| match (&finding.fault, finding.place.element) {
+            IssueError::Issuer { findings } => {
+                let sentence = |finding: &Finding| match (&finding.fault, finding.place.element) {
                     (Fault::Missing { .. }, element @ (Element::TlsCrt | Element::TlsKey)) => {
                         format!(
                             "failed to read PEM encoded data from \"{element}\"; {}",
@@ -64,9 +63,9 @@ pub(super) fn load_issuer(
                         )
                     }
                     _ => fault(finding),
-                })
-                .collect::<Vec<_>>()
-                .join(". "),
+                };
+                join(&findings.iter().map(sentence).collect::<Vec<_>>())
+            }
             error => error.to_string(),
         };
         format!("error reading CA Certificate from Secret \"{name}\": {why}")

@@ -176,6 +176,9 @@ fn judge_secret(
             Severity::Note => {}
         }
     }
+    for sentences in [&mut look.unloadable, &mut look.unfit, &mut look.notes] {
+        super::few(sentences);
+    }
     let mut certificates = credential.chain().unwrap_or_default();
     look.not_after = certificates
         .iter()

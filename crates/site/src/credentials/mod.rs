@@ -13,4 +13,5 @@ pub(crate) const KEPT: &str =
 pub(crate) use look::{
     Look, Remembered, Use, look, next_edge, of_secret, revision, untrusted_issuer,
 };
+use sentence::few;
 pub(crate) use sentence::{fault, join};

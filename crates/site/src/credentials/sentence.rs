@@ -26,9 +26,23 @@ pub(crate) fn fault(finding: &Finding) -> String {
     }
 }
 
+/// Faults of one credential that are spelt out; of more, their number is told. Whoever mends those looks again.
+const TOLD: usize = 8;
+
 /// Several sentences in one.
 pub(crate) fn join(sentences: &[String]) -> String {
-    sentences.join(". ")
+    let mut few = sentences.to_vec();
+    self::few(&mut few);
+    few.join(". ")
+}
+
+/// Leaves a few of many sentences: a file of garbage has a fault in every line, and no status has room for them.
+pub(crate) fn few(sentences: &mut Vec<String>) {
+    let more = sentences.len().saturating_sub(TOLD);
+    if more > 0 {
+        sentences.truncate(TOLD);
+        sentences.push(format!("and {more} more"));
+    }
 }
 
 /// A date as it stands in statuses.

@@ -106,7 +106,7 @@ fn garbled_and_oversized(stage: &Stage) -> Result<()> {
         ours(
             "Site",
             "west",
-            json!({"linkAccess": "local", "routerMode": "?", "settings": {"tls-ca-lifetime": "-1", "tls-key-algorithm": "rot13"}}),
+            json!({"linkAccess": "local", "settings": {"tls-ca-lifetime": "-1", "tls-key-algorithm": "rot13"}}),
         ),
     ];
     // One after the other: what the API server itself does not admit is told by it, and is no matter of ours.

@@ -3,6 +3,7 @@
 
 mod fitness;
 mod handing_over;
+mod nonsense;
 mod sites;
 
 /// The Secret that most cases are about.
