@@ -39,10 +39,10 @@ pub(crate) fn generate(command: &Generate) -> Result<Site, Failure> {
     let mut problems = Problems::default();
     let name = new_name(&command.names, &mut problems);
     features(&command.features, &mut problems);
-    problems.check(
-        "format",
-        validate::option(&command.output, &validate::OUTPUTS),
-    );
+    // Upstream's words, which here go without a colon.
+    if let Err(error) = validate::option(&command.output, &validate::OUTPUTS) {
+        problems.add(format!("format {error}"));
+    }
     problems.or(())?;
     Ok(site(name, &command.features))
 }

@@ -145,3 +145,11 @@ fn the_table_is_upstreams() {
         "NAME\t\t\tSTATUS\tMESSAGE\nwest\t\t\tReady\tOK\na-long-name-of-a-site\tPending\tNot Running\nnew\t\t\t\t\n"
     );
 }
+
+#[test]
+fn an_unknown_format_is_told_in_upstreams_words() {
+    assert_eq!(
+        messages(creating("skupper site generate west -o xml", 0)),
+        ["format value xml not allowed. It should be one of this options: [json yaml]"]
+    );
+}
