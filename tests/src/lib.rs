@@ -6,6 +6,7 @@ pub mod faults;
 pub mod flows;
 pub mod ground;
 pub mod material;
+pub mod passthrough;
 pub mod sentences;
 pub mod space;
 pub mod stage;

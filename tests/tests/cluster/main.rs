@@ -3,6 +3,7 @@
 //! Needs root (or `SKUPPER_TEST_KUBECONFIG`); what the machine lacks is installed or built, after saying so.
 
 mod acceptance;
+mod access;
 mod chaos;
 mod clusters;
 mod edge_cases;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         strangers::SCENARIOS,
         rotation::SCENARIOS,
         traffic::SCENARIOS,
+        access::SCENARIOS,
         clusters::SCENARIOS,
         swaps::SCENARIOS,
         // Last: what needs the cluster for itself.

@@ -18,8 +18,10 @@ pub const SCENARIOS: &[Scenario] = &[(
     the_end_is_announced_and_measured,
 )];
 
-/// Secrets of the user's, the hours until each ends, and what is said of it: the reason and a part of the message.
-const ENDS: [(&str, i64, Option<(&str, &str)>); 6] = [
+/// A Secret of the user's, the hours until it ends, and what is said of it: the reason and a part of the message.
+type End = (&'static str, i64, Option<(&'static str, &'static str)>);
+
+const ENDS: [End; 6] = [
     (
         "skupper-site-server",
         20,
