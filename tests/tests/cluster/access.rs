@@ -58,7 +58,7 @@ fn near(stage: &Stage) -> Result<()> {
         hand_over(space, &east)?;
     }
     for (access, _) in &spaces {
-        east.await_ready("link", &format!("link-{access}"))?;
+        east.await_ready("link", &format!("link-{access}-skupper-router"))?;
     }
     Ok(())
 }
@@ -116,7 +116,7 @@ fn routes(stage: &Stage) -> Result<()> {
     })?;
     west.await_ready("site", "west")?;
     hand_over(&west, &east)?;
-    east.await_ready("link", "link-west")?;
+    east.await_ready("link", "link-west-skupper-router")?;
     let asked = passthrough.asked();
     ensure!(asked.contains(&name_of("inter-router", &west)), "{asked:?}");
 

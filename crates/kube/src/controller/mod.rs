@@ -45,9 +45,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let log_level = logging::init();
+    // Few threads: it waits most of the time, and each keeps memory that it has used once. One is for all that comes and goes,
+    // two for reconciling, so that a namespace that takes long holds nobody up.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(4)
+        .worker_threads(1)
+        .max_blocking_threads(2)
         .enable_all()
         .build();
     let outcome = match runtime {

@@ -112,6 +112,7 @@ async fn watch_kind<K: Watched>(
     }
     let plural = K::KIND.plural();
     let mut pause = PAUSES.0;
+    let mut said_absent = false;
     let mut events = pin!(watcher(api, config));
     while let Some(event) = events.next().await {
         let error = match event {
@@ -131,6 +132,7 @@ async fn watch_kind<K: Watched>(
                     }
                 }
                 pause = PAUSES.0;
+                said_absent = false;
                 world.trouble(id, None);
                 continue;
             }
@@ -139,7 +141,7 @@ async fn watch_kind<K: Watched>(
         let status = code(&error);
         if absent::<K>(status) {
             // Nothing can be missing where there cannot be anything.
-            if world.trouble(id, Some("not served by the API server".to_owned())) {
+            if !std::mem::replace(&mut said_absent, true) {
                 info!(
                     kind = plural,
                     "not served to us by the API server: looked for again every 10 s"
