@@ -112,7 +112,8 @@ impl<'g> Controller<'g> {
             .filter(|line| line.starts_with("skupper_kubernetes_client_http_requests_total{"))
             .filter(|line| changing.iter().any(|method| line.contains(method)))
             .map(number)
-            .sum())
+            // Not `sum`, which begins with -0.
+            .fold(0.0, |sum, number| sum + number))
     }
 
     /// Seconds of processor time so far.
