@@ -8,6 +8,7 @@ use skupper_management::entity::Router as Settings;
 
 use crate::agent::PastLinks;
 use crate::connection::Registry;
+use crate::connection::proxy::Proxies;
 use crate::core::CoreHandle;
 use crate::core::dispatch::Dispatch;
 use crate::event::Events;
@@ -37,6 +38,8 @@ pub struct Context {
     pub records: RecordIds,
     /// TLS credentials by name.
     pub profiles: Profiles,
+    /// HTTP proxies by name.
+    pub proxies: Proxies,
     /// Numbers of connections, links and deliveries.
     pub numbers: Arc<Numbers>,
     /// What links that are gone have done.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::connection::handle::ConnectionHandle;
 use crate::tcp::pump::FlowOctets;
-use crate::tcp::{TcpConnector, TcpListener};
+use crate::tcp::{Target, TcpConnector, TcpListener};
 
 /// Flows that may wait for a slow reporter.
 const FLOWS: usize = 16 * 1024;
@@ -38,6 +38,10 @@ pub enum Event {
     TcpListenerCreated(Arc<TcpListener>),
     /// A TCP listener was deleted.
     TcpListenerDeleted(Arc<TcpListener>),
+    /// One of several addresses was added to a TCP listener.
+    TargetCreated(Arc<TcpListener>, Arc<Target>),
+    /// It was removed.
+    TargetDeleted(Arc<Target>),
     /// A TCP connector began.
     TcpConnectorCreated(Arc<TcpConnector>),
     /// A TCP connector was deleted.
@@ -65,8 +69,8 @@ pub enum FlowEvent {
 /// At which end of a flow this router is.
 #[derive(Clone)]
 pub enum FlowSide {
-    /// At the client.
-    Client(Arc<TcpListener>),
+    /// At the client: the telemetry record of the listener, or of the address that was chosen of several.
+    Client(Arc<str>),
     /// At the server.
     Server(Arc<TcpConnector>),
 }

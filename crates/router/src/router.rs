@@ -143,6 +143,7 @@ impl Router {
             events: Events::default(),
             records: RecordIds::new(hostname.as_deref()),
             profiles: Profiles::default(),
+            proxies: Default::default(),
             numbers,
             past_links: Default::default(),
         });

@@ -590,8 +590,12 @@ impl Connection {
     fn on_detach(&mut self, channel: u16, detach: Detach) -> Result {
         let session = self.session_on(channel)?;
         let index = self.link_on(session, detach.handle)?;
+        if !detach.closed {
+            // It would let the terminus live on, and nobody here resumes links.
+            let text = "Link detach/reattach not supported";
+            return Err(Condition::new(names::NOT_IMPLEMENTED, text));
+        }
         if self.links.at(index).is_some_and(|link| !link.detach_sent) {
-            // `closed` false would let the terminus live on; nobody here resumes links, so it ends all the same.
             self.flush();
             self.send_detach(index, None);
         }

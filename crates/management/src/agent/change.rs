@@ -33,9 +33,12 @@ pub(super) fn update(
         let same = wanted.get(name).filter(|value| !value.is_null())
             == current.get(name).filter(|value| !value.is_null());
         if !changeable && !same {
-            return Err(Failure::BadRequest(format!(
-                "Cannot update attribute '{name}' in UPDATE"
-            )));
+            let text = format!("Cannot update attribute '{name}' in UPDATE");
+            return Err(if kind.is_a(Kind::OperationalEntity) {
+                Failure::Forbidden(text)
+            } else {
+                Failure::BadRequest(text)
+            });
         }
     }
     schema::check(kind, &wanted, Some(store.mode()))?;

@@ -36,9 +36,18 @@ fn answer(request: &Request, store: &mut dyn Store) -> Result<Reply, Failure> {
     if operation == "CREATE" {
         return create::answer(request, store);
     }
+    if operation == "QUERY" && request.name.is_none() && request.identity.is_none() {
+        // Some clients give the type of entities asked about as the one that is asked.
+        return query::query(request, store);
+    }
     let (kind, entity) = find(request, store)?;
     if !entity_type(kind).allows(&operation) {
-        return Err(not_implemented(&operation, kind));
+        return Err(match operation.as_str() {
+            "DELETE" if kind.is_a(Kind::OperationalEntity) => {
+                Failure::Forbidden("Forbidden".to_owned())
+            }
+            _ => not_implemented(&operation, kind),
+        });
     }
     match (operation.as_str(), kind) {
         ("READ", _) => Ok(Reply::new(Status::OK, entity)),

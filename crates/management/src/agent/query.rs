@@ -13,7 +13,12 @@ use crate::{Attributes, Kind, Value};
 const GONE: [(Kind, &str); 1] = [(Kind::Link, "adminStatus")];
 
 pub(super) fn query(request: &Request, store: &dyn Store) -> Result<Reply, Failure> {
-    let asked = request.entity_type.as_deref().map(kind_named).transpose()?;
+    let asked = request.entity_type.as_ref().or_else(|| {
+        let agent =
+            |name: &String| Kind::named(name).is_some_and(|kind| Kind::Management.is_a(kind));
+        request.kind.as_ref().filter(|name| !agent(name))
+    });
+    let asked = asked.map(|name| kind_named(name)).transpose()?;
     let names = columns(request, asked)?;
     let mut page = Page {
         names: &names,

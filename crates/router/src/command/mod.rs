@@ -87,6 +87,17 @@ fn start(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     tracing::info!(target: "ROUTER", "{mode}");
     tracing::info!(target: "ROUTER", "Version: {}", env!("CARGO_PKG_VERSION"));
     tracing::info!(target: "SERVER", "Container Name: {}", context.dispatch.me);
+    let data = context.settings.data_connections();
+    let count = match context.settings.data_connection_count.as_str() {
+        "" | "auto" => format!("Inter-router data connections calculated at {data}"),
+        number if number.parse::<u32>().is_ok() => {
+            format!("Inter-router data connections set to {data}")
+        }
+        wrong => format!(
+            "Bad value \"{wrong}\" for dataConnectionCount: data connections calculated at {data}"
+        ),
+    };
+    tracing::info!(target: "ROUTER", "{count}");
     // Supervisors and tests wait for this line.
     tracing::info!(
         target: "SERVER",

@@ -208,6 +208,7 @@ impl Task {
             return;
         };
         let unused = self.amqp.credit(id);
+        let edge = self.is_edge();
         let Some(link) = self.link(id) else { return };
         let key = link.address.as_ref().map(|address| address.key.clone());
         let End::Receiver(receiver) = &mut link.end else {
@@ -219,8 +220,9 @@ impl Task {
         if reachable {
             let owed = std::mem::take(&mut receiver.withheld);
             let _ = self.amqp.grant(id, owed);
-        } else {
-            // What the peer has not used comes back as withheld.
+        } else if !edge {
+            // What the peer has not used comes back as withheld. An edge router keeps its credit: what it has on its way
+            // is released here.
             receiver.withheld += unused;
             let _ = self.amqp.drain(id);
         }

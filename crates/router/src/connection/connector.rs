@@ -22,6 +22,7 @@ use super::handle::{Command, ConnectionHandle};
 use super::handshake::Library;
 use super::listener::{loss, unopened};
 use super::open::{self, Group, HANDSHAKE};
+use super::proxy;
 use super::task::{Settings as TaskSettings, Task};
 use super::transport::{Transport, TransportError};
 use crate::context::Context;
@@ -327,7 +328,7 @@ impl AmqpConnector {
             endpoint: self.settings.host_port(),
             ordinal: member.revision.map_or(0, |revision| revision.ordinal),
         };
-        let stream = match self.connect(&attempt).await {
+        let stream = match self.connect(&attempt, context).await {
             Ok(stream) => stream,
             Err(refusal) => return self.refused(member, *refusal, context),
         };
@@ -480,7 +481,27 @@ impl AmqpConnector {
         outcome
     }
 
-    async fn connect(&self, attempt: &Attempt) -> Result<TcpStream, Box<Refusal>> {
+    async fn connect_by_proxy(
+        &self,
+        attempt: &Attempt,
+        context: &Context,
+    ) -> Result<TcpStream, Box<Refusal>> {
+        let name = &self.settings.proxy_profile;
+        let target = self.settings.host_port();
+        let connected = match context.proxies.get(name) {
+            Some(profile) => proxy::connect(&profile, &target).await,
+            None => Err(format!(
+                "Proxy connection negotiation failed trying to reach {target}, no proxy profile named {name}: create it, or correct the connector"
+            )),
+        };
+        connected.map_err(|text| Box::new(attempt.protocol(Refuser::Us, "proxy", text)))
+    }
+
+    async fn connect(
+        &self,
+        attempt: &Attempt,
+        context: &Context,
+    ) -> Result<TcpStream, Box<Refusal>> {
         let Settings {
             host,
             port,
@@ -488,11 +509,7 @@ impl AmqpConnector {
             ..
         } = &self.settings;
         if !proxy_profile.is_empty() {
-            let text = format!(
-                "connector {} names proxyProfile '{proxy_profile}', and this router does not connect by proxies: remove it",
-                self.settings.name
-            );
-            return Err(Box::new(attempt.protocol(Refuser::Us, "proxy", text)));
+            return self.connect_by_proxy(attempt, context).await;
         }
         let port = listen::service_port(port)
             .map_err(|error| Box::new(attempt.unreachable("resolve", &error)))?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use skupper_management::entity::Role;
@@ -126,6 +127,9 @@ pub struct ConnectionHandle {
     /// The mesh that the edge router at the other end has said it is in.
     pub mesh: ArcSwapOption<Box<str>>,
     opened: Notify,
+    began: Instant,
+    /// When the last delivery came or left: milliseconds since it began, and one.
+    last_delivery: AtomicU64,
 }
 
 impl ConnectionHandle {
@@ -151,6 +155,8 @@ impl ConnectionHandle {
             octets_out: AtomicU64::new(0),
             peer: OnceLock::new(),
             mesh: ArcSwapOption::empty(),
+            began: Instant::now(),
+            last_delivery: AtomicU64::new(0),
             opened: Notify::new(),
         })
     }
@@ -176,6 +182,22 @@ impl ConnectionHandle {
 
     pub(crate) fn stream_ended(&self) {
         self.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Notes that a delivery has come or left.
+    pub(crate) fn note_delivery(&self) {
+        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.last_delivery.store(millis + 1, Ordering::Relaxed);
+    }
+
+    /// The time since a delivery came or left, if one has.
+    pub fn since_last_delivery(&self) -> Option<Duration> {
+        let last = self.last_delivery.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(
+            self.began
+                .elapsed()
+                .saturating_sub(Duration::from_millis(last)),
+        )
     }
 
     /// Notes that the peer has opened the connection.

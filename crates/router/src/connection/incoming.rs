@@ -70,12 +70,16 @@ impl Task {
             }
             Current::Idle => {
                 link.counts.deliveries += 1;
+                let user = matches!(link.kind, Kind::Endpoint | Kind::Stream);
                 let counter = if incoming.settled {
                     &mut link.counts.presettled
                 } else {
                     &mut link.counts.unsettled
                 };
                 *counter += 1;
+                if user {
+                    self.handle.note_delivery();
+                }
                 let collecting = Collecting {
                     delivery: incoming.delivery,
                     format: incoming.message_format,
@@ -449,11 +453,12 @@ impl Task {
 
     /// Gives the credit of one delivery back, unless the link's address cannot be reached.
     fn replenish(&mut self, id: LinkId) {
+        let edge = self.is_edge();
         let Some(link) = self.link(id) else { return };
         let End::Receiver(receiver) = &mut link.end else {
             return;
         };
-        if receiver.open {
+        if receiver.open || edge {
             // A link that is gone needs no credit.
             let _ = self.amqp.grant(id, 1);
         } else {

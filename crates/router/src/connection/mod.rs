@@ -12,6 +12,7 @@ pub mod listener;
 mod onward;
 mod open;
 mod outgoing;
+pub mod proxy;
 mod records;
 mod registry;
 mod strangers;

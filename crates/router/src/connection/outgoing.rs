@@ -50,10 +50,14 @@ impl Task {
             return;
         }
         link.counts.deliveries += 1;
+        let user = matches!(link.kind, Kind::Endpoint | Kind::Stream);
         if presettled {
             link.counts.presettled += 1;
         } else {
             link.counts.unsettled += 1;
+        }
+        if user {
+            self.handle.note_delivery();
         }
         let token = self.outbound.insert(Outbound {
             consumer,

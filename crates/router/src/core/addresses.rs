@@ -20,6 +20,8 @@ pub struct AddressUse {
     pub egress: AtomicU64,
     /// Deliveries that went from one router to another.
     pub transit: AtomicU64,
+    /// Deliveries given to consumers inside the router.
+    pub inner: AtomicU64,
     /// Unsettled deliveries by the control link of the neighbour they went to.
     outstanding: Mutex<Vec<(LinkId, Outstanding)>>,
 }

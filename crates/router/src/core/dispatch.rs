@@ -126,7 +126,15 @@ impl Dispatch {
         let local = forwarding.locals.get(key);
         let remotes = forwarding.table.remotes(key);
         if local.is_none() && remotes.is_none() {
-            return Err((Undeliverable::NoRoute, consumer));
+            let unavailable = !self.edge
+                && key.class() == Class::Mobile
+                && forwarding.treatment(key).0 == Treatment::Unavailable;
+            let why = if unavailable {
+                Undeliverable::Unavailable
+            } else {
+                Undeliverable::NoRoute
+            };
+            return Err((why, consumer));
         }
         let usage = self.uses.of(key);
         let (treatment, _) = forwarding.treatment(key);
@@ -134,11 +142,15 @@ impl Dispatch {
             return Err((Undeliverable::Unavailable, consumer));
         }
         let turn = usage.turn();
+        let message = consumer.message();
+        if message.annotations.trace.is_empty() && message.came_by.is_none() {
+            usage.ingress.fetch_add(1, Ordering::Relaxed);
+        }
         if let Some(inner) = local
             .map(|local| &local.in_process)
             .filter(|list| !list.is_empty())
         {
-            usage.egress.fetch_add(1, Ordering::Relaxed);
+            usage.inner.fetch_add(1, Ordering::Relaxed);
             deliver(&inner[turn % inner.len()], producer, consumer);
             return Ok(());
         }
@@ -146,7 +158,6 @@ impl Dispatch {
         let links = local.map_or(&empty, |local| &local.links);
         let origin = origin(&forwarding, consumer.message());
         let usable = |link: LinkId| forwarding.neighbours.contains_key(&link);
-        let message = consumer.message();
         let indices: Vec<usize> = (0..links.len())
             .filter(|index| !links[*index].echoes(message))
             .collect();
@@ -186,13 +197,7 @@ impl Dispatch {
                 let Some(neighbour) = forwarding.neighbours.get(&link) else {
                     return Err((Undeliverable::NoRoute, consumer));
                 };
-                let transit = !consumer.message().annotations.trace.is_empty();
-                let counter = if transit {
-                    &usage.transit
-                } else {
-                    &usage.ingress
-                };
-                counter.fetch_add(1, Ordering::Relaxed);
+                usage.transit.fetch_add(1, Ordering::Relaxed);
                 producer.charge(Load::on(&usage.outstanding(link)));
                 forward(neighbour, consumer)
             }

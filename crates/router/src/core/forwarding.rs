@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
+use skupper_routing::address::Class;
 use skupper_routing::{AddressKey, LinkId, Table, Treatment};
 
 use skupper_management::entity::Role;
@@ -214,6 +215,10 @@ impl Forwarding {
             let inner = !local.in_process.is_empty() && (edge.is_none() || key.is_propagated());
             inner || local.links.iter().any(|link| serves(link))
         }) {
+            return true;
+        }
+        // What is no application's address, an edge router leaves to the interior.
+        if self.uplink.is_some() && !matches!(key.class(), Class::Mobile | Class::Local) {
             return true;
         }
         self.table.remotes(key).is_some_and(|remotes| {

@@ -137,7 +137,7 @@ impl Entities {
             return Err(not_found());
         };
         if delete {
-            if matches!(connection.purpose(), Purpose::Router | Purpose::RouterData) {
+            if connection.purpose() != Purpose::Client {
                 let text = "You are not allowed to perform this operation.";
                 return Err(Failure::Forbidden(text.to_owned()));
             }
@@ -304,6 +304,7 @@ impl Entities {
             ("deliveriesIngress", count(&usage.ingress)),
             ("deliveriesEgress", count(&usage.egress)),
             ("deliveriesTransit", count(&usage.transit)),
+            ("deliveriesToContainer", count(&usage.inner)),
             (
                 "transitOutstanding",
                 vec![Value::from(usage.transit_outstanding())].into(),
@@ -498,6 +499,7 @@ fn connection_row(connection: &Arc<ConnectionHandle>) -> Attributes {
         .filter_map(|(key, value)| {
             let value = match value {
                 AmqpValue::String(text) => Value::from(text.as_str()),
+                AmqpValue::Symbol(text) => Value::from(text.as_str()),
                 other => Value::from(other.as_i64()?),
             };
             Some((key.as_str()?.to_owned(), value))
@@ -542,6 +544,12 @@ fn connection_row(connection: &Arc<ConnectionHandle>) -> Attributes {
             peer.map_or(0, |peer| now - peer.opened.as_second()).into(),
         ),
         ("enableProtocolTrace", false.into()),
+        (
+            "lastDlvSeconds",
+            connection
+                .since_last_delivery()
+                .map_or(Value::Null, |since| since.as_secs().into()),
+        ),
     ]);
     if let Some(ordinal) = connection.ordinal {
         shown.insert("tlsOrdinal".to_owned(), ordinal.into());

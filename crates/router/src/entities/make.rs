@@ -2,8 +2,9 @@
 
 use skupper_management::agent::Failure;
 use skupper_management::entity::{
-    ConfigAddress, Connector, Listener, ListenerAddress, MultiAddressStrategy, Record, Role,
-    SslProfile, TcpConnector as TcpConnectorSettings, TcpListener as TcpListenerSettings,
+    ConfigAddress, Connector, Listener, ListenerAddress, MultiAddressStrategy, ProxyProfile,
+    Record, Role, SslProfile, TcpConnector as TcpConnectorSettings,
+    TcpListener as TcpListenerSettings,
 };
 use skupper_management::{Attributes, Kind, Value};
 
@@ -31,11 +32,18 @@ impl Entities {
                 tracing::info!(target: "AGENT", "Created sslProfile {}", settings.name);
                 Running::Profile(self.context.profiles.create(settings))
             }
+            Kind::ProxyProfile => {
+                let settings: ProxyProfile = read(attributes)?;
+                tracing::info!(target: "AGENT", "Created proxyProfile {}", settings.name);
+                self.context.proxies.set(settings);
+                Running::Nothing
+            }
             Kind::ConfigAddress => self.make_rule(attributes)?,
             Kind::Listener => self.make_listener(attributes)?,
             Kind::Connector => {
                 let settings: Connector = read(attributes)?;
                 self.check_profile(&settings.ssl_profile)?;
+                self.check_named(Kind::ProxyProfile, &settings.proxy_profile)?;
                 self.check_role(settings.role)?;
                 tracing::info!(
                     target: "CONN_MGR",
@@ -152,7 +160,11 @@ impl Entities {
             return Err(configuration(text));
         }
         let address = self.tenant_address(&settings.address);
-        listener.add_target(Some(settings.name), address, settings.value, &self.context);
+        let target =
+            listener.add_target(Some(settings.name), address, settings.value, &self.context);
+        self.context
+            .events
+            .tell(Event::TargetCreated(listener.clone(), target));
         tracing::info!(
             target: "TCP_ADAPTOR",
             "Configured new address for multi-address tcpListener {} {name}", settings.address
@@ -179,10 +191,14 @@ impl Entities {
     /// A profile that is missing in the configuration document is an error of its user alone, which says so until there is
     /// one: a router that does not start at all could not be helped by management.
     fn check_profile(&self, name: &str) -> Result<(), Failure> {
-        if name.is_empty() || self.named(Kind::SslProfile, name).is_some() {
+        self.check_named(Kind::SslProfile, name)
+    }
+
+    fn check_named(&self, kind: Kind, name: &str) -> Result<(), Failure> {
+        if name.is_empty() || self.named(kind, name).is_some() {
             return Ok(());
         }
-        let text = format!("sslProfile '{name}' not found");
+        let text = format!("{kind} '{name}' not found");
         if self.starting {
             tracing::error!(target: "AGENT", "{text}: what refers to it does not work until it is created");
             return Ok(());
@@ -213,6 +229,11 @@ impl Entities {
                 Ok(())
             }
             Kind::Log => crate::agent::logging::configure(&read(wanted)?).map_err(configuration),
+            Kind::ProxyProfile => {
+                // Connectors look it up for each attempt.
+                self.context.proxies.set(read(wanted)?);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -264,7 +285,11 @@ impl Entities {
                     .core
                     .tell(CoreCommand::RemoveRule(rule.clone()));
             }
-            Running::Target(listener) => listener.remove_target(name),
+            Running::Target(listener) => {
+                if let Some(target) = listener.remove_target(name) {
+                    self.context.events.tell(Event::TargetDeleted(target));
+                }
+            }
             Running::Listener(listener) => {
                 tracing::info!(target: "CONN_MGR", "Deleted  Listener: {}", listener.settings.host_port());
                 self.context
@@ -290,6 +315,9 @@ impl Entities {
                     .tell(Event::TcpConnectorDeleted(connector.clone()));
             }
             Running::Nothing => {
+                if kind == Kind::ProxyProfile {
+                    self.context.proxies.remove(name);
+                }
                 tracing::debug!(target: "AGENT", "Deleted {kind} {name}");
             }
         }

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use super::connector::TcpConnector;
 use super::head::{MAX_HEAD, Parsed, StreamHead};
-use super::listener::TcpListener;
+use super::listener::{Target, TcpListener};
 use super::pump::{Ending, Ends, FlowCommand, FlowEnd, FlowInbox, FlowOctets, Pump};
 use super::socket::Socket;
 use super::window::MOST;
@@ -123,7 +123,7 @@ impl Sink for FlowInbox {
 pub(crate) async fn serve_client(
     context: &Arc<Context>,
     listener: &Arc<TcpListener>,
-    address: &str,
+    target: &Target,
     stream: TcpStream,
     peer: SocketAddr,
 ) {
@@ -135,7 +135,7 @@ pub(crate) async fn serve_client(
     let in_set = listener.flows.enter(number, &inbox, Some(peer));
     let record = context.events.wants_flows().then(|| {
         Arc::new(FlowRecord {
-            side: FlowSide::Client(listener.clone()),
+            side: FlowSide::Client(target.record.as_str().into()),
             identity: Some(context.records.next()),
             started: SystemTime::now(),
             address: Some(peer),
@@ -147,7 +147,15 @@ pub(crate) async fn serve_client(
     if let Some(record) = &record {
         context.events.tell_flow(FlowEvent::Opened(record.clone()));
     }
-    let ending = run_client(context, listener, address, stream, inbox, record.as_ref()).await;
+    let ending = run_client(
+        context,
+        listener,
+        &target.address,
+        stream,
+        inbox,
+        record.as_ref(),
+    )
+    .await;
     drop(in_set);
     listener.closed.fetch_add(1, Ordering::Relaxed);
     report(context, record, ending);

@@ -32,13 +32,17 @@ pub enum OperStatus {
 }
 
 /// One address of a listener.
-struct Target {
-    address: String,
+pub struct Target {
+    /// The address.
+    pub address: String,
+    /// Identity of its telemetry record.
+    pub record: String,
     /// Name of the `listenerAddress` entity, if it is from one.
     name: Option<String>,
     value: i64,
     watch: Arc<Watch>,
-    opened: AtomicU64,
+    /// Flows that began to it.
+    pub opened: AtomicU64,
 }
 
 /// A TCP listener.
@@ -94,27 +98,34 @@ impl TcpListener {
         address: String,
         value: i64,
         context: &Arc<Context>,
-    ) {
+    ) -> Arc<Target> {
         let changed = self.changed.clone();
         let key = context.dispatch.naming.key(&address);
         let watch = Watch::new(key, move |_| changed.notify_one());
         context.core.watch(watch.clone());
-        let target = Target {
+        let target = Arc::new(Target {
             address,
+            record: match name {
+                Some(_) => context.records.next(),
+                None => self.record.clone(),
+            },
             name,
             value,
             watch,
             opened: AtomicU64::new(0),
-        };
-        self.write_targets().push(Arc::new(target));
+        });
+        self.write_targets().push(target.clone());
         self.changed.notify_one();
+        target
     }
 
     /// Removes the address of an entity.
-    pub(crate) fn remove_target(&self, name: &str) {
-        self.write_targets()
-            .retain(|target| target.name.as_deref() != Some(name));
+    pub(crate) fn remove_target(&self, name: &str) -> Option<Arc<Target>> {
+        let mut targets = self.write_targets();
+        let own = |target: &Arc<Target>| target.name.as_deref() == Some(name);
+        let removed = targets.iter().position(own).map(|at| targets.remove(at));
         self.changed.notify_one();
+        removed
     }
 
     /// Whether addresses from `listenerAddress` entities are left.
@@ -278,7 +289,7 @@ impl TcpListener {
         let (listener, context) = (self.clone(), context.clone());
         if Some(worker) == crate::worker::current() {
             tokio::spawn(async move {
-                serve_client(&context, &listener, &target.address, stream, peer).await;
+                serve_client(&context, &listener, &target, stream, peer).await;
                 drop(counted);
             });
             return;
@@ -290,7 +301,7 @@ impl TcpListener {
         let workers = context.workers.clone();
         workers.spawn(worker, async move {
             if let Ok(stream) = TcpStream::from_std(stream) {
-                serve_client(&context, &listener, &target.address, stream, peer).await;
+                serve_client(&context, &listener, &target, stream, peer).await;
             }
             drop(counted);
         });

@@ -13,7 +13,8 @@ mod watch;
 mod window;
 
 pub use connector::TcpConnector;
+pub(crate) use connector::connect;
 pub(crate) use flow::FlowSet;
-pub use listener::{OperStatus, TcpListener};
+pub use listener::{OperStatus, Target, TcpListener};
 pub(crate) use pump::consume;
 pub(crate) use watch::{Watch, WatchSet};

@@ -11,7 +11,7 @@ use skupper_vanflow::{Attribute, Record, RecordType, co_records};
 use super::micros;
 use super::records::Change;
 use crate::event::{FlowEvent, FlowRecord, FlowSide};
-use crate::tcp::{TcpConnector, TcpListener};
+use crate::tcp::TcpConnector;
 
 /// Characters of a trace beyond which it is cut.
 const MAX_TRACE: usize = 1000;
@@ -138,9 +138,9 @@ impl Flows {
     }
 }
 
-fn client_opened(id: &str, flow: &FlowRecord, listener: &TcpListener) -> Record {
+fn client_opened(id: &str, flow: &FlowRecord, listener: &str) -> Record {
     let record = Record::new(RecordType::BiflowTport, id)
-        .with(Attribute::PARENT, listener.record.as_str())
+        .with(Attribute::PARENT, listener)
         .with(Attribute::START_TIME, micros(flow.started))
         .with(Attribute::OCTETS, 0)
         .with(Attribute::OCTETS_REVERSE, 0);

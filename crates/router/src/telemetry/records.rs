@@ -14,7 +14,7 @@ use crate::connection::handle::ConnectionHandle;
 use crate::connection::listener::AmqpListener;
 use crate::context::Context;
 use crate::event::{Event, Loss};
-use crate::tcp::{TcpConnector, TcpListener};
+use crate::tcp::{Target, TcpConnector, TcpListener};
 use skupper_management::entity::Role;
 
 /// Something to tell.
@@ -37,6 +37,8 @@ pub(super) struct Records {
     accesses: HashMap<String, Access>,
     tcp_listeners: HashMap<String, Arc<TcpListener>>,
     tcp_connectors: HashMap<String, Arc<TcpConnector>>,
+    /// Addresses of listeners that have several.
+    targets: HashMap<String, Arc<Target>>,
 }
 
 struct Link {
@@ -83,6 +85,7 @@ impl Records {
             accesses: HashMap::new(),
             tcp_listeners: HashMap::new(),
             tcp_connectors: HashMap::new(),
+            targets: HashMap::new(),
         }
     }
 
@@ -130,18 +133,24 @@ impl Records {
             Event::ConnectorFailed(connector, loss) => {
                 self.failed(connector, loss).into_iter().collect()
             }
+            // Of several addresses, each is a listener of its own.
+            Event::TcpListenerCreated(listener) if listener.settings.address.is_empty() => {
+                Vec::new()
+            }
+            Event::TargetCreated(listener, target) => {
+                self.targets.insert(target.record.clone(), target.clone());
+                let record = self.listener(listener, &target.record, &target.address);
+                vec![Change::Set(record)]
+            }
+            Event::TargetDeleted(target) => {
+                self.targets.remove(&target.record);
+                vec![Change::End(target.record.clone())]
+            }
             Event::TcpListenerCreated(listener) => {
                 self.tcp_listeners
                     .insert(listener.settings.name.clone(), listener.clone());
-                let settings = &listener.settings;
-                let record = self
-                    .child(RecordType::Listener, &listener.record)
-                    .with(Attribute::PROTOCOL, "tcp")
-                    .with_text(Attribute::NAME, &settings.name)
-                    .with_text(Attribute::DEST_HOST, &settings.host)
-                    .with_text(Attribute::DEST_PORT, &settings.port)
-                    .with_text(Attribute::VAN_ADDRESS, &settings.address)
-                    .with(Attribute::FLOW_COUNT_L4, 0);
+                let address = &listener.settings.address;
+                let record = self.listener(listener, &listener.record, address);
                 vec![Change::Set(record)]
             }
             Event::TcpListenerDeleted(listener) => {
@@ -168,6 +177,17 @@ impl Records {
                 vec![Change::End(connector.record.clone())]
             }
         }
+    }
+
+    fn listener(&self, listener: &TcpListener, id: &str, address: &str) -> Record {
+        let settings = &listener.settings;
+        self.child(RecordType::Listener, id)
+            .with(Attribute::PROTOCOL, "tcp")
+            .with_text(Attribute::NAME, &settings.name)
+            .with_text(Attribute::DEST_HOST, &settings.host)
+            .with_text(Attribute::DEST_PORT, &settings.port)
+            .with_text(Attribute::VAN_ADDRESS, address)
+            .with(Attribute::FLOW_COUNT_L4, 0)
     }
 
     fn link(&mut self, connector: &Arc<AmqpConnector>) -> Option<Change> {
@@ -319,6 +339,10 @@ impl Records {
         for listener in self.tcp_listeners.values() {
             let opened = listener.opened.load(Ordering::Relaxed);
             records.push(flows(RecordType::Listener, &listener.record, opened));
+        }
+        for target in self.targets.values() {
+            let opened = target.opened.load(Ordering::Relaxed);
+            records.push(flows(RecordType::Listener, &target.record, opened));
         }
         for connector in self.tcp_connectors.values() {
             let opened = connector.opened.load(Ordering::Relaxed);

@@ -103,7 +103,10 @@ impl Profile {
     /// Reads the files anew. What cannot be loaded changes nothing but [`problem`](Self::problem).
     fn update(&self, settings: Settings) -> Result<(), LoadError> {
         let mut current = self.settings_lock();
-        self.publish(Loaded::load(&settings))?;
+        // Files that nobody has wanted yet are not looked at.
+        if self.in_use().is_some() || self.problem().is_some() {
+            self.publish(Loaded::load(&settings))?;
+        }
         let revision = Revision {
             ordinal: settings.ordinal,
             oldest: settings.oldest_valid_ordinal,
