@@ -17,10 +17,12 @@ use crate::text;
 mod name;
 mod public_key;
 mod usage;
+mod user_id;
 
 pub use name::Name;
 pub use public_key::{PublicKey, PublicKeyKind};
 pub use usage::{ExtendedUsage, KeyUsages};
+pub use user_id::{UidFormatError, check_format, user_id};
 
 /// Most names that are kept of one certificate.
 const MAX_NAMES: usize = 1024;

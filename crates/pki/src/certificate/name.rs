@@ -12,6 +12,8 @@ pub struct Name {
     der: Vec<u8>,
     shown: String,
     common_name: Option<String>,
+    /// Country, state, locality, organisation, unit and name by the letter that `uidFormat` has for them.
+    parts: Vec<(char, String)>,
 }
 
 impl Name {
@@ -21,6 +23,10 @@ impl Name {
             der: name.as_raw().to_vec(),
             shown: text::escape(&parts.join(", ")),
             common_name: name.iter_common_name().last().map(value),
+            parts: name
+                .iter_attributes()
+                .filter_map(|part| Some((letter(part)?, value(part))))
+                .collect(),
         }
     }
 
@@ -41,10 +47,30 @@ impl Name {
         self.common_name.as_deref()
     }
 
+    /// The first component of the kind that `uidFormat` has the letter for, as sent.
+    pub(super) fn part(&self, letter: char) -> Option<&str> {
+        let found = self.parts.iter().find(|(kind, _)| *kind == letter);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// Whether there is no attribute in it.
     pub fn is_empty(&self) -> bool {
         self.shown.is_empty()
     }
+}
+
+fn letter(part: &AttributeTypeAndValue<'_>) -> Option<char> {
+    use x509_parser::oid_registry as oid;
+    let kinds = [
+        (oid::OID_X509_COUNTRY_NAME, 'c'),
+        (oid::OID_X509_STATE_OR_PROVINCE_NAME, 's'),
+        (oid::OID_X509_LOCALITY_NAME, 'l'),
+        (oid::OID_X509_ORGANIZATION_NAME, 'o'),
+        (oid::OID_X509_ORGANIZATIONAL_UNIT, 'u'),
+        (oid::OID_X509_COMMON_NAME, 'n'),
+    ];
+    let found = kinds.into_iter().find(|(kind, _)| kind == part.attr_type());
+    found.map(|(_, letter)| letter)
 }
 
 impl PartialEq for Name {

@@ -10,6 +10,7 @@ use skupper_amqp::sniff::{Sniff, TLS_HEADER};
 use skupper_management::entity::{Listener as Settings, StripAnnotations};
 use skupper_management::report::{Refusal, Refuser};
 use skupper_pki::Certificate;
+use skupper_pki::certificate::user_id;
 use skupper_pki::verify::Side;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener as Socket, TcpStream};
@@ -259,7 +260,7 @@ impl AmqpListener {
                 && matches!(strip, StripAnnotations::Out | StripAnnotations::Both),
             cost: self.settings.cost,
             address: attempt.peer.clone(),
-            user: certificate.map(|certificate| certificate.subject.to_string()),
+            user: certificate.map(|certificate| self.user(&certificate, context)),
             group: None,
         };
         tracing::info!(
@@ -280,6 +281,22 @@ impl AmqpListener {
         drop(registered);
         let Some(finish) = finish else { return };
         self.finished(context, &handle, &attempt, loaded.as_deref(), finish);
+    }
+
+    /// Who a peer is by its certificate, as the profile wants it said.
+    fn user(&self, certificate: &Certificate, context: &Context) -> String {
+        let profile = context.profiles.get(&self.settings.ssl_profile);
+        let format = profile.map_or_else(
+            |_| String::new(),
+            |profile| profile.settings().uid_format.clone(),
+        );
+        // A format that cannot be was told of when the profile was made.
+        match format.as_str() {
+            "" => certificate.subject.to_string(),
+            format => {
+                user_id(certificate, format).unwrap_or_else(|_| certificate.subject.to_string())
+            }
+        }
     }
 
     fn finished(

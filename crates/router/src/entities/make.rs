@@ -7,6 +7,7 @@ use skupper_management::entity::{
     TcpListener as TcpListenerSettings,
 };
 use skupper_management::{Attributes, Kind, Value};
+use skupper_pki::certificate::check_format;
 
 use super::{Entities, Entry, Running};
 use crate::connection::connector::AmqpConnector;
@@ -29,6 +30,15 @@ impl Entities {
             Kind::SslProfile => {
                 let settings: SslProfile = read(attributes)?;
                 check_ordinals(attributes, &settings.name)?;
+                if !settings.uid_format.is_empty()
+                    && let Err(error) = check_format(&settings.uid_format)
+                {
+                    tracing::error!(
+                        target: "AGENT",
+                        "Invalid format for uidFormat field in sslProfile '{}': {}: {error}; users are named by the whole subject",
+                        settings.name, settings.uid_format
+                    );
+                }
                 tracing::info!(target: "AGENT", "Created sslProfile {}", settings.name);
                 Running::Profile(self.context.profiles.create(settings))
             }
