@@ -218,7 +218,7 @@ fn what_may_not_be_made_or_changed_is_refused() {
     };
     assert_eq!(
         refused(connection(json!({"role": "edge"}))),
-        (400, "Cannot update attribute 'role' in UPDATE".to_owned())
+        (403, "Cannot update attribute 'role' in UPDATE".to_owned())
     );
     assert_eq!(
         ask(

@@ -1,6 +1,7 @@
 //! Counters of the whole router that the agent adds to what the data plane counts.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use skupper_management::{Attributes, Kind, Value};
 
@@ -62,23 +63,16 @@ fn router_metrics(view: &View<'_>) -> Attributes {
         "deliveriesRedirectedToFallback",
         "linksBlocked",
     ] {
-        metrics.insert(name.to_owned(), sum_of_addresses(view, name).into());
+        let totals = view.totals();
+        let count = match name {
+            "deliveriesIngress" => totals.ingress.load(Ordering::Relaxed),
+            "deliveriesEgress" => totals.egress.load(Ordering::Relaxed),
+            "deliveriesTransit" => totals.transit.load(Ordering::Relaxed),
+            _ => 0,
+        };
+        metrics.insert(name.to_owned(), count.into());
     }
     metrics
-}
-
-/// Deliveries are counted by address.
-fn sum_of_addresses(view: &View<'_>, name: &str) -> u64 {
-    if !matches!(
-        name,
-        "deliveriesIngress" | "deliveriesEgress" | "deliveriesTransit"
-    ) {
-        return 0;
-    }
-    view.all(Kind::Address)
-        .iter()
-        .filter_map(|address| address.get(name).and_then(Value::as_u64))
-        .sum()
 }
 
 /// Connections of users now, by protocol.

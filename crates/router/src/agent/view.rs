@@ -10,6 +10,7 @@ use skupper_management::{Attributes, Kind, Value};
 
 use super::logging::logs;
 use super::{PastLinks, Shared, counters};
+use crate::core::addresses::Totals;
 use crate::entities::Entities;
 
 type Visit<'a> = &'a mut dyn FnMut(Attributes) -> ControlFlow<()>;
@@ -38,6 +39,11 @@ impl<'a> View<'a> {
     /// Connections that there have been.
     pub(super) fn connections_begun(&self) -> u64 {
         self.shared.context.numbers.connections_begun()
+    }
+
+    /// Deliveries of all addresses.
+    pub(super) fn totals(&self) -> &Totals {
+        &self.shared.context.dispatch.uses.totals
     }
 
     /// What links that are gone have done.

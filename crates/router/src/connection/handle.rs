@@ -17,6 +17,11 @@ use crate::core::forwarding::Sink;
 use crate::transit::inbox::Inbox;
 use crate::transit::pipe::Consumer;
 
+/// Octets of control messages of one peer that may wait for the core.
+const MOST_CONTROL: usize = 8 * 1024 * 1024;
+/// What a control message takes beside its octets.
+const CONTROL_MESSAGE: usize = 256;
+
 /// By which of a connection's links a delivery leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outlet {
@@ -127,6 +132,8 @@ pub struct ConnectionHandle {
     /// The mesh that the edge router at the other end has said it is in.
     pub mesh: ArcSwapOption<Box<str>>,
     opened: Notify,
+    /// Octets of control messages that wait for the core.
+    control: AtomicUsize,
     began: Instant,
     /// When the last delivery came or left: milliseconds since it began, and one.
     last_delivery: AtomicU64,
@@ -155,6 +162,7 @@ impl ConnectionHandle {
             octets_out: AtomicU64::new(0),
             peer: OnceLock::new(),
             mesh: ArcSwapOption::empty(),
+            control: AtomicUsize::new(0),
             began: Instant::now(),
             last_delivery: AtomicU64::new(0),
             opened: Notify::new(),
@@ -182,6 +190,25 @@ impl ConnectionHandle {
 
     pub(crate) fn stream_ended(&self) {
         self.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether the core has room for a control message of so many octets; then they count until it is
+    /// [handled](Self::control_handled).
+    pub(crate) fn may_control(&self, octets: usize) -> bool {
+        // Only the connection's own task counts up.
+        let waiting = self.control.load(Ordering::Relaxed);
+        let room = waiting == 0 || waiting + octets + CONTROL_MESSAGE <= MOST_CONTROL;
+        if room {
+            self.control
+                .fetch_add(octets + CONTROL_MESSAGE, Ordering::Relaxed);
+        }
+        room
+    }
+
+    /// The core has handled a control message of so many octets.
+    pub(crate) fn control_handled(&self, octets: usize) {
+        self.control
+            .fetch_sub(octets + CONTROL_MESSAGE, Ordering::Relaxed);
     }
 
     /// Notes that a delivery has come or left.
@@ -260,5 +287,29 @@ impl Sink for LinkSink {
         };
         // A connection that has ended gives the delivery back, and dropping it answers its sender.
         drop(self.connection.send(Command::Deliver(delivery, outlet)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_cannot_fill_the_core_with_control_messages() {
+        let handle = ConnectionHandle::new(1, 0, Role::InterRouter, true, "link".into(), None);
+        let mut taken = 0;
+        while handle.may_control(1024) {
+            taken += 1;
+        }
+        assert_eq!(taken, MOST_CONTROL / (1024 + CONTROL_MESSAGE));
+        handle.control_handled(1024);
+        assert!(handle.may_control(1024) && !handle.may_control(1024));
+    }
+
+    #[test]
+    fn one_long_control_message_is_always_taken() {
+        let handle = ConnectionHandle::new(1, 0, Role::InterRouter, true, "link".into(), None);
+        assert!(handle.may_control(2 * MOST_CONTROL));
+        assert!(!handle.may_control(1));
     }
 }

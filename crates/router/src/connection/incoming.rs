@@ -248,10 +248,18 @@ impl Task {
             ..
         } = collecting;
         let payload = block::keep(octets.into_bytes());
-        self.context.core.tell(CoreCommand::Control {
-            connection,
-            payload,
-        });
+        if self.handle.may_control(payload.len()) {
+            self.context.core.tell(CoreCommand::Control {
+                connection,
+                payload,
+            });
+        } else {
+            // The protocol repeats what matters; a peer that floods must not take the router's memory.
+            tracing::warn!(
+                target: "ROUTER_CORE",
+                "[C{connection}] control message dropped: the peer sends more of them than can be handled"
+            );
+        }
         self.dispose_unforwarded(id, delivery, settled, DeliveryState::Accepted);
     }
 

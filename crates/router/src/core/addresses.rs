@@ -60,6 +60,17 @@ impl AddressUse {
     }
 }
 
+/// Deliveries of all addresses, those that are forgotten included.
+#[derive(Default)]
+pub struct Totals {
+    /// As [`AddressUse::ingress`].
+    pub ingress: AtomicU64,
+    /// As [`AddressUse::egress`].
+    pub egress: AtomicU64,
+    /// As [`AddressUse::transit`].
+    pub transit: AtomicU64,
+}
+
 const SHARDS: usize = 32;
 /// A shard with more addresses than this forgets those that nobody holds.
 const SWEEP_AT: usize = 1024;
@@ -68,6 +79,8 @@ const SWEEP_AT: usize = 1024;
 pub struct AddressUses {
     hasher: RandomState,
     shards: Vec<Mutex<HashMap<AddressKey, Arc<AddressUse>>>>,
+    /// Counters of the router.
+    pub totals: Totals,
 }
 
 impl Default for AddressUses {
@@ -75,6 +88,7 @@ impl Default for AddressUses {
         AddressUses {
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            totals: Totals::default(),
         }
     }
 }

@@ -145,6 +145,7 @@ impl Dispatch {
         let message = consumer.message();
         if message.annotations.trace.is_empty() && message.came_by.is_none() {
             usage.ingress.fetch_add(1, Ordering::Relaxed);
+            self.uses.totals.ingress.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(inner) = local
             .map(|local| &local.in_process)
@@ -190,6 +191,7 @@ impl Dispatch {
         match choice {
             Some(Choice::Local(index)) => {
                 usage.egress.fetch_add(1, Ordering::Relaxed);
+                self.uses.totals.egress.fetch_add(1, Ordering::Relaxed);
                 deliver(&links[index], producer, consumer);
                 Ok(())
             }
@@ -198,6 +200,7 @@ impl Dispatch {
                     return Err((Undeliverable::NoRoute, consumer));
                 };
                 usage.transit.fetch_add(1, Ordering::Relaxed);
+                self.uses.totals.transit.fetch_add(1, Ordering::Relaxed);
                 producer.charge(Load::on(&usage.outstanding(link)));
                 forward(neighbour, consumer)
             }

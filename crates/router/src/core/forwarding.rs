@@ -212,8 +212,7 @@ impl Forwarding {
             beyond.number != edge.number && other(theirs.as_ref().map(|mesh| &***mesh))
         };
         if self.locals.get(key).is_some_and(|local| {
-            let inner = !local.in_process.is_empty() && (edge.is_none() || key.is_propagated());
-            inner || local.links.iter().any(|link| serves(link))
+            !local.in_process.is_empty() || local.links.iter().any(|link| serves(link))
         }) {
             return true;
         }

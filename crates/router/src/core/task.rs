@@ -120,7 +120,12 @@ impl Core {
             CoreCommand::Control {
                 connection,
                 payload,
-            } => self.control(connection, &payload),
+            } => {
+                self.control(connection, &payload);
+                if let Some(connection) = self.connections.get(connection) {
+                    connection.control_handled(payload.len());
+                }
+            }
             CoreCommand::AddRule(rule) => {
                 // Whoever adds it has tried it before.
                 let _ = Arc::make_mut(&mut self.treatments).add(rule);
