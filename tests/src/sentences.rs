@@ -33,6 +33,10 @@ const KINDS: &[&str] = &[
 /// The goal for both sentences, from before `kubectl apply` is started.
 const GOAL: Duration = Duration::from_secs(5);
 
+/// A RouterAccess is written for strangers at most once in ten seconds: a fault is planted when that is over, or the pause after
+/// the fault before would be measured.
+const QUIET: Duration = Duration::from_secs(11);
+
 /// What was measured so far.
 #[derive(Default)]
 struct Samples {
@@ -96,6 +100,9 @@ fn one_fault(
     (links, accesses): (&Watch, &Watch),
     samples: &mut Samples,
 ) -> Result<()> {
+    if !fault.router_access.is_empty() {
+        accesses.await_quiet(QUIET)?;
+    }
     let start = Instant::now();
     fault.plant(ground, fault.name)?;
     links.await_object("the sentence on the Link", |link| {

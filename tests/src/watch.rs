@@ -58,6 +58,25 @@ impl Watch {
         Ok(())
     }
 
+    /// Waits until nothing was told for `span`.
+    pub fn await_quiet(&self, span: Duration) -> Result<()> {
+        let start = Instant::now();
+        let (mut count, mut since) = (self.told()?.len(), Instant::now());
+        while since.elapsed() < span {
+            ensure!(
+                start.elapsed() < LIMIT,
+                "what is watched is written again and again for {} s",
+                LIMIT.as_secs()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+            let now = self.told()?.len();
+            if now != count {
+                (count, since) = (now, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
     /// The objects told so far, each as often as it was written; the first time as it was at the beginning.
     pub fn told(&self) -> Result<Vec<Value>> {
         let text = std::fs::read(self.told.path()).context("what a watch told")?;

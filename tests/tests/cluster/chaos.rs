@@ -232,16 +232,12 @@ fn secret_changes_without_controller(stage: &Stage, scene: &Scene) -> Result<()>
             .kubectl(["-n", "skupper"].iter().chain(&scale))
     };
     scale("0")?;
-    let pods = [
-        "-n",
-        "skupper",
-        "wait",
-        "pod",
-        "--all",
-        "--for=delete",
-        "--timeout=60s",
-    ];
-    stage.cluster.kubectl(pods)?;
+    wait::until("the controller's end", LIMIT, || {
+        let pods = stage
+            .cluster
+            .kubectl(["-n", "skupper", "get", "pods", "-o", "name"])?;
+        Ok(pods.trim().is_empty().then_some(()))
+    })?;
     let server = ground.good_server()?.secret("skupper-site-server");
     ground.west.replace_secret(&server)?;
     scale("1")?;

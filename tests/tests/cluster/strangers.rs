@@ -69,16 +69,14 @@ fn scenario(stage: &Stage) -> Result<()> {
     let span = start.elapsed();
     drop(held);
 
-    let access = west.get("routeraccess", "skupper-router")?;
-    let told = condition_of(&access, REFUSALS)["message"]
-        .as_str()
-        .unwrap_or_default();
+    let access = west.await_object(
+        "routeraccess",
+        "skupper-router",
+        "a count of all rounds",
+        |access| count(access).is_some_and(|count| count > visits),
+    )?;
+    let told = told(&access);
     println!("after {visits} rounds in {} s: {told}", span.as_secs());
-    let count: u64 = told
-        .split_once(' ')
-        .and_then(|(count, _)| count.parse().ok())
-        .with_context(|| format!("the condition begins with no count: {told:?}"))?;
-    ensure!(count > visits, "{visits} rounds, and told is: {told}");
     ensure!(
         told.len() < LONGEST && !told.chars().any(char::is_control),
         "not bounded or not escaped: {told:?}"
@@ -102,6 +100,18 @@ fn scenario(stage: &Stage) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is told of strangers.
+fn told(access: &Value) -> &str {
+    condition_of(access, REFUSALS)["message"]
+        .as_str()
+        .unwrap_or_default()
+}
+
+/// The count with which that begins.
+fn count(access: &Value) -> Option<u64> {
+    told(access).split_once(' ')?.0.parse().ok()
 }
 
 /// What a client of a stranger calls itself: nothing of it may reach a terminal.
