@@ -203,6 +203,12 @@ fn sites(stage: &Stage) -> Result<()> {
     west.await_ready("certificate", "observer")?;
     let old = west.get("secret", "skupper-local-ca")?["data"]["tls.crt"].clone();
     west.kubectl(&["delete", "site", "west", "--wait"])?;
+    // A Site that comes before the garbage collector may keep the old CA.
+    wait::until("the old CA's end", LIMIT, || {
+        let ask = ["get", "secret", "skupper-local-ca", "--ignore-not-found"];
+        let found = west.kubectl(&ask)?;
+        Ok(found.trim().is_empty().then_some(()))
+    })?;
     west.site("west", Some("default"))?;
     west.await_object("secret", "skupper-local-ca", "another", |ca| {
         ca["data"]["tls.crt"].is_string() && ca["data"]["tls.crt"] != old
