@@ -13,7 +13,7 @@ use skupper_pki::{Credential, Finding, KeyAlgorithm};
 
 use super::{assess, former};
 use crate::ObjectKind;
-use crate::credentials::{fault, join};
+use crate::credentials::{fault, few, join};
 use crate::names::{CERTIFICATE, CONTROLLED, FINGERPRINT, FORMER_ISSUERS, HOSTS};
 use crate::pass::owner;
 use crate::settings::CertificateSettings;
@@ -64,7 +64,9 @@ pub(super) fn load_issuer(
                     }
                     _ => fault(finding),
                 };
-                join(&findings.iter().map(sentence).collect::<Vec<_>>())
+                let mut sentences: Vec<String> = findings.iter().map(sentence).collect();
+                few(&mut sentences);
+                join(&sentences)
             }
             error => error.to_string(),
         };

@@ -13,5 +13,4 @@ pub(crate) const KEPT: &str =
 pub(crate) use look::{
     Look, Remembered, Use, look, next_edge, of_secret, revision, untrusted_issuer,
 };
-use sentence::few;
-pub(crate) use sentence::{fault, join};
+pub(crate) use sentence::{fault, few, join};

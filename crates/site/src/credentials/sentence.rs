@@ -31,12 +31,11 @@ const TOLD: usize = 8;
 
 /// Several sentences in one.
 pub(crate) fn join(sentences: &[String]) -> String {
-    let mut few = sentences.to_vec();
-    self::few(&mut few);
-    few.join(". ")
+    sentences.join(". ")
 }
 
-/// Leaves a few of many sentences: a file of garbage has a fault in every line, and no status has room for them.
+/// Leaves a few of the sentences about one credential: a file of garbage has a fault in every line, and no status has room for
+/// them. Once, where they are made: of few and their number a second look would make another number.
 pub(crate) fn few(sentences: &mut Vec<String>) {
     let more = sentences.len().saturating_sub(TOLD);
     if more > 0 {

@@ -77,4 +77,8 @@ fn nonsense_is_told_where_it_stands() {
             "{kind} {name}: {said}"
         );
     }
+    let said = world.condition(Link, "noise", "Configured");
+    let (_, more) = said.rsplit_once(". and ").unwrap();
+    let more: usize = more.split(' ').next().unwrap().parse().unwrap();
+    assert!(more > 1_000, "of 20,000 faults: {said}");
 }
