@@ -3,7 +3,6 @@
 //! Each edge router draws an ordinal and an identity. Every member tells every other its own pair; the identity of the lowest
 //! ordinal is the mesh's. A bid always carries the sender's own pair, so a mesh is meant to be fully connected.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Length of a mesh's identity, in octets.
@@ -33,7 +32,6 @@ pub struct Negotiation {
     own: Bid,
     adopted: Bid,
     winner: Option<u64>,
-    peers: BTreeMap<u64, i64>,
 }
 
 impl Negotiation {
@@ -43,7 +41,6 @@ impl Negotiation {
             adopted: own.clone(),
             own,
             winner: None,
-            peers: BTreeMap::new(),
         }
     }
 
@@ -59,7 +56,6 @@ impl Negotiation {
 
     /// A peer's bid came. `draw` makes a new pair for this router, for the case that both drew the same ordinal.
     pub fn on_bid(&mut self, peer: u64, bid: Bid, draw: impl FnOnce() -> Bid) -> Consequence {
-        self.peers.insert(peer, bid.ordinal);
         if bid.ordinal == self.own.ordinal {
             self.own = draw();
             let renamed = self.winner.is_none();
@@ -88,7 +84,6 @@ impl Negotiation {
 
     /// A peer is gone. If it had named the mesh, the mesh keeps its identity until a lower ordinal is heard of again.
     pub fn lost(&mut self, peer: u64) -> Consequence {
-        self.peers.remove(&peer);
         if self.winner != Some(peer) {
             return Consequence::default();
         }
