@@ -11,7 +11,7 @@ use skupper_routing::Treatment;
 
 use super::describe::Peer;
 use super::handle::{Command, LinkSink, Purpose};
-use super::links::{Address, Counts, Current, End, Kind, Link, ReceiverEnd, Replenish, SenderEnd};
+use super::links::{Address, Current, End, Kind, Link, ReceiverEnd, Replenish, SenderEnd};
 use super::task::Task;
 use crate::core::CoreCommand;
 use crate::core::forwarding::Sink;
@@ -144,16 +144,7 @@ impl Task {
                 End::Receiver(receiver(Replenish::AtOnce))
             }
         };
-        let counts = Counts::default();
-        self.put_link(Link {
-            id,
-            number,
-            name,
-            kind,
-            end,
-            address: None,
-            counts,
-        });
+        self.put_link(Link::new(id, number, name, kind, end, None));
         Some(id)
     }
 
@@ -309,16 +300,8 @@ impl Task {
             End::Receiver(receiver(Replenish::AtOnce))
         };
         let number = self.context.numbers.link();
-        let (name, counts) = (attach.name.clone(), Counts::default());
-        self.put_link(Link {
-            id,
-            number,
-            name,
-            kind,
-            end,
-            address: None,
-            counts,
-        });
+        let name = attach.name.clone();
+        self.put_link(Link::new(id, number, name, kind, end, None));
         match (control, sending) {
             (true, true) => self.control.sender = Some(id),
             (true, false) => self.control.receiver = Some(id),
@@ -374,17 +357,8 @@ impl Task {
             }
         }
         let kind = if data { Kind::Stream } else { Kind::Endpoint };
-        let (name, counts) = (attach.name, Counts::default());
-        let end = End::Receiver(end);
-        self.put_link(Link {
-            id,
-            number,
-            name,
-            kind,
-            end,
-            address,
-            counts,
-        });
+        let (name, end) = (attach.name, End::Receiver(end));
+        self.put_link(Link::new(id, number, name, kind, end, address));
     }
 
     /// A consumer attaches: it becomes a destination.
@@ -426,17 +400,8 @@ impl Task {
             address
         };
         self.answer(id, &attach, assigned);
-        let (name, counts) = (attach.name, Counts::default());
-        let (kind, end, address) = (Kind::Endpoint, End::Sender(end), Some(address));
-        self.put_link(Link {
-            id,
-            number,
-            name,
-            kind,
-            end,
-            address,
-            counts,
-        });
+        let (name, end, address) = (attach.name, End::Sender(end), Some(address));
+        self.put_link(Link::new(id, number, name, Kind::Endpoint, end, address));
     }
 
     fn address(&self, text: &str) -> Address {

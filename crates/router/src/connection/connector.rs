@@ -450,7 +450,7 @@ impl AmqpConnector {
         std::future::pending().await
     }
 
-    /// Notes a failed attempt; false: it was not open.
+    /// Notes a failed attempt, and says what became of it.
     fn refused(self: &Arc<Self>, member: &Member, refusal: Refusal, context: &Context) -> Outcome {
         let outcome = match refusal.by {
             Refuser::Nobody => Outcome::Unheard,

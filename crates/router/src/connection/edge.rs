@@ -11,7 +11,7 @@ use skupper_routing::address::Class;
 use skupper_routing::{AddressKey, mesh};
 
 use super::handle::{EdgeLink, LinkSink};
-use super::links::{Address, Counts, End, Kind, Link, Replenish, SenderEnd};
+use super::links::{Address, End, Kind, Link, Replenish, SenderEnd};
 use super::task::Task;
 use crate::core::CoreCommand;
 use crate::core::forwarding::Destination;
@@ -154,14 +154,9 @@ impl Task {
                     text: edge.into(),
                     key,
                 };
-                self.enter(
-                    id,
-                    attach,
-                    Kind::Downlink,
-                    End::Sender(end),
-                    number,
-                    Some(address),
-                );
+                let (name, end) = (attach.name.clone(), End::Sender(end));
+                let link = Link::new(id, number, name, Kind::Downlink, end, Some(address));
+                self.put_link(link);
             }
             _ => return false,
         }
@@ -195,33 +190,17 @@ impl Task {
         outstanding
     }
 
-    fn enter(
-        &mut self,
-        id: LinkId,
-        attach: &Attach,
-        kind: Kind,
-        end: End,
-        number: u64,
-        address: Option<Address>,
-    ) {
+    /// Enters a link that the peer has attached.
+    fn enter(&mut self, id: LinkId, attach: &Attach, kind: Kind, end: End, address: Address) {
+        let number = self.context.numbers.link();
         let name = attach.name.clone();
-        self.put_link(Link {
-            id,
-            number,
-            name,
-            kind,
-            end,
-            address,
-            counts: Counts::default(),
-        });
+        self.put_link(Link::new(id, number, name, kind, end, Some(address)));
     }
 
     fn begin_tracking(&mut self, id: LinkId, attach: &Attach) {
         self.answer(id, attach, None);
-        let number = self.context.numbers.link();
         let end = End::Sender(SenderEnd::default());
-        let address = Some(own_address(TRACKING));
-        self.enter(id, attach, Kind::Tracking, end, number, address);
+        self.enter(id, attach, Kind::Tracking, end, own_address(TRACKING));
         self.edge.tracking = Some(id);
         let reachable: Vec<AddressKey> = self
             .links
@@ -239,10 +218,9 @@ impl Task {
         self.answer(id, attach, None);
         // A link that is gone needs no credit.
         let _ = self.amqp.grant(id, MESH_CREDIT);
-        let number = self.context.numbers.link();
         let end = End::Receiver(super::attach::receiver(Replenish::AtOnce));
         let address = if kind == Kind::Mesh { MESH } else { BIDS };
-        self.enter(id, attach, kind, end, number, Some(own_address(address)));
+        self.enter(id, attach, kind, end, own_address(address));
     }
 
     /// Tells the edge router at the other end whether an address of its producers has a destination.

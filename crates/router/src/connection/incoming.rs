@@ -228,7 +228,7 @@ impl Task {
     fn keep_collecting(&mut self, id: LinkId, collecting: Collecting) {
         let octets = collecting.octets.as_slice().len();
         if self.collected + octets > MOST_COLLECTED_IN_ALL {
-            let text = "too many deliveries are begun and not completed";
+            let text = "32 MiB of deliveries that are begun and not completed wait here, and no more is taken: complete some first";
             return self.refuse(id, "amqp:resource-limit-exceeded", text);
         }
         self.collected += octets;

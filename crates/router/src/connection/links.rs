@@ -241,6 +241,26 @@ impl Counts {
 }
 
 impl Link {
+    /// A link that has carried nothing yet.
+    pub(crate) fn new(
+        id: LinkId,
+        number: u64,
+        name: String,
+        kind: Kind,
+        end: End,
+        address: Option<Address>,
+    ) -> Self {
+        Link {
+            id,
+            number,
+            name,
+            kind,
+            end,
+            address,
+            counts: Counts::default(),
+        }
+    }
+
     /// The link as management shows it.
     pub(crate) fn describe(
         &self,
