@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use xtask::cluster::BUSYBOX_IMAGE;
 use xtask::wait;
@@ -74,5 +74,37 @@ impl Space {
             self.shell(&format!("curl -sS --fail --max-time 10 http://{address}/"))
                 .map(Some)
         })
+    }
+}
+
+/// Makes a site of each namespace, links `east` to `west` with what `skupper link generate` prints, and sees `page` come from a
+/// web server in `west` through a Listener in `east`; the address of that Listener.
+pub fn reached_across(west: &Space, east: &Space, page: &str) -> Result<SocketAddr> {
+    west.site("west", Some("default"))?;
+    east.site("east", None)?;
+    west.web_server("backend", page)?;
+    west.connector("backend", WEB)?;
+    east.listener("backend", WEB)?;
+    west.await_ready("site", "west")?;
+    east.apply_text(&west.shell("skupper link generate")?)?;
+    let link = east.await_ready("link", "link-west-skupper-router")?;
+    ensure!(
+        link["status"]["remoteSiteName"] == "west",
+        "its status: {}",
+        link["status"]
+    );
+    east.await_ready("listener", "backend")?;
+    west.await_ready("connector", "backend")?;
+    let address = east.service_address("backend", WEB)?;
+    east.shows(address, page)?;
+    Ok(address)
+}
+
+impl Space {
+    /// Sees that `address` answers with `page`.
+    pub fn shows(&self, address: SocketAddr, page: &str) -> Result<()> {
+        let found = self.fetch(address)?;
+        ensure!(found.trim() == page, "got: {found}");
+        Ok(())
     }
 }

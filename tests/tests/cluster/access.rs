@@ -13,18 +13,12 @@ use xtask::wait;
 use crate::Scenario;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::shared("links_within_the_cluster_and_by_a_nodes_port", near)
-        .own_cluster()
-        .with(ASKED_FOR),
+    Scenario::shared("links_within_the_cluster_and_by_a_nodes_port", near).own_cluster(),
     // Routes change what `linkAccess: default` means for everybody.
     Scenario::shared("links_by_routes", routes)
         .own_cluster()
-        .alone()
-        .with(ASKED_FOR),
+        .alone(),
 ];
-
-/// They take time, and Routes change the cluster for everybody: they run when they are asked for.
-const ASKED_FOR: &[&str] = &["SKUPPER_TEST_ACCESS"];
 
 const ROUTE_CRD: &str = "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, \
   metadata: {name: routes.route.openshift.io}, spec: {group: route.openshift.io, scope: Namespaced, \

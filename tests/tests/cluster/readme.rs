@@ -80,8 +80,7 @@ fn first_link(stage: &Stage) -> Result<()> {
                 west.web_server("backend", "hello from west")?;
             }
             (Some((_, east)), true) => {
-                let page = east.fetch(east.service_address("backend", WEB)?)?;
-                ensure!(page.trim() == "hello from west", "got: {page}");
+                east.shows(east.service_address("backend", WEB)?, "hello from west")?;
             }
             _ => {
                 stage.shell(folder.path(), &line)?;

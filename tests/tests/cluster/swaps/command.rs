@@ -52,8 +52,7 @@ pub(super) fn scenario(stage: &Stage) -> Result<()> {
         &["backend", "Ready", "8080", "OK"],
     )?;
     upstreams(&west, "version", &[])?;
-    let page = east.fetch(east.service_address("backend", WEB)?)?;
-    ensure!(page.trim() == "hello from west", "got: {page}");
+    east.shows(east.service_address("backend", WEB)?, "hello from west")?;
 
     // A credential that was brought, and one that is wrong: its words are ours, and it prints them.
     upstreams(

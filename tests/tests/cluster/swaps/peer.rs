@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use skupper_tests::application::WEB;
 use skupper_tests::ground::Ground;
@@ -58,8 +58,10 @@ fn through_it(ground: &Ground, node: &str) -> Result<()> {
         "Operational",
         &["connected, but to a router of which no site is known"],
     )?;
-    let page = east.fetch(east.service_address("backend", WEB)?)?;
-    ensure!(page.trim() == "hello through all three", "got: {page}");
+    east.shows(
+        east.service_address("backend", WEB)?,
+        "hello through all three",
+    )?;
 
     // It refuses whom it does not trust, and we say so as far as it lets us know.
     let stranger: Credential = ground

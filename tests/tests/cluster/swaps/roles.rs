@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
-use skupper_tests::application::WEB;
+use skupper_tests::application::reached_across;
 use skupper_tests::material::{Authority, Leaf};
 use skupper_tests::stage::{Other, Stage};
 use xtask::image;
@@ -69,24 +69,7 @@ fn load(far: &Other, name: &str) -> Result<String> {
 /// Two sites, linked; a request; a server certificate of the user's in the place of the generated one while they run.
 fn two_sites(far: &Stage) -> Result<()> {
     let (west, east) = (far.space("swap-west")?, far.space("swap-east")?);
-    west.site("west", Some("default"))?;
-    east.site("east", None)?;
-    west.web_server("backend", PAGE)?;
-    west.connector("backend", WEB)?;
-    east.listener("backend", WEB)?;
-    west.await_ready("site", "west")?;
-    east.apply_text(&west.shell("skupper link generate")?)?;
-    let link = east.await_ready("link", "link-west-skupper-router")?;
-    ensure!(
-        link["status"]["remoteSiteName"] == "west",
-        "its status: {}",
-        link["status"]
-    );
-    east.await_ready("listener", "backend")?;
-    west.await_ready("connector", "backend")?;
-    let address = east.service_address("backend", WEB)?;
-    let page = east.fetch(address)?;
-    ensure!(page.trim() == PAGE, "got: {page}");
+    let address = reached_across(&west, &east, PAGE)?;
 
     let endpoints = west.endpoints("west")?;
     let host = endpoints[0]["host"].as_str().unwrap_or_default();
@@ -101,7 +84,5 @@ fn two_sites(far: &Stage) -> Result<()> {
         "the user's Secret changed"
     );
     // Who is connected stays so: the earlier revision of the credential is still valid.
-    let page = east.fetch(address)?;
-    ensure!(page.trim() == PAGE, "got: {page}");
-    Ok(())
+    east.shows(address, PAGE)
 }
