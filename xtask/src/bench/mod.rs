@@ -1,8 +1,10 @@
-//! `cargo xtask bench router`: pairs of routers side by side, in one run, alternating; medians, ratios and goals.
+//! `cargo xtask bench router|controller|sentences`: what is measured, never asserted; each writes its figures into
+//! `target/bench/figures.json`.
 //!
-//! Everything is on loopback: clients, two proxies with mutual TLS between them, servers (a process of their own). Contenders:
-//! no proxy at all, HAProxy (from Debian; with TLS, and without where that is the goal), upstream's `skrouterd` where
-//! `SKROUTERD` names one, and ours (release build).
+//! `router`: pairs of routers side by side, in one run, alternating; medians, ratios and goals. Everything is on loopback: clients,
+//! two proxies with mutual TLS between them, servers (a process of their own). Contenders: no proxy at all, HAProxy (from
+//! Debian; with TLS, and without where that is the goal), upstream's `skrouterd` where `SKROUTERD` names one, and ours
+//! (release build).
 
 mod contender;
 pub mod controller;
