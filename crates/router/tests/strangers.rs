@@ -207,11 +207,23 @@ fn an_interior_router_at_the_port_for_edges_is_told_so() {
     let port = listener_port(&served.router, "edge");
     let lost = router("B", &[inter_router_connector("up", port)]);
     let expected = "this port is for edge routers and the peer is an interior router";
+    let mut events = lost.context().events.subscribe();
     wait_for("the sentence at the connector", || {
         let connector = lost.entities().connector("up")?;
         connector.status().1.contains(expected).then_some(())
     });
     assert!(served.refusal("edge").contains(expected));
+    // Nobody is told of a link that was never of use.
+    while let Ok(event) = events.try_recv() {
+        assert!(!matches!(
+            event,
+            skupper_router::event::Event::ConnectionOpened(_)
+        ));
+    }
+    assert_eq!(
+        lost.entities().connector("up").unwrap().open_connections(),
+        0
+    );
     served.check();
 }
 

@@ -52,18 +52,25 @@ impl Task {
         peer.tls = agreed.map(|agreed| (agreed.version.clone(), agreed.suite.clone()));
         // The record was there to explain a failure.
         drop(self.transport().take_record());
-        self.opened = true;
         log_opened(self, &peer);
         let data = peer.data;
-        self.handle.set_opened(peer);
+        self.handle.introduce(peer);
         if between_routers {
             self.context
                 .core
                 .tell(CoreCommand::Opened(self.handle.clone()));
             if self.settings.is_router() && !incoming && !data {
-                self.attach_router_links();
+                // It is in use when the control link is up.
+                return self.attach_router_links();
             }
         }
+        self.establish();
+    }
+
+    /// The connection is in use from now on.
+    fn establish(&mut self) {
+        self.established = true;
+        self.handle.set_established();
         self.context
             .events
             .tell(Event::ConnectionOpened(self.handle.clone()));
@@ -190,6 +197,9 @@ impl Task {
             self.context
                 .core
                 .tell(CoreCommand::ControlUp(self.handle.number));
+            if !self.established {
+                self.establish();
+            }
         }
     }
 

@@ -96,6 +96,22 @@ enum Outcome {
     Unheard,
 }
 
+/// One of the connections that are in use, until it is dropped.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(open: &'a AtomicUsize) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Counted(open)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// One connection of a connector's set.
 #[derive(Clone)]
 struct Member {
@@ -409,8 +425,7 @@ impl AmqpConnector {
         };
         drop(registered);
         let loss = loss(&finish.reason);
-        if finish.opened {
-            self.open.fetch_sub(1, Ordering::Relaxed);
+        if finish.established {
             tracing::info!(
                 target: "SERVER",
                 "[C{number}] Connection to {} lost: {}", attempt.endpoint, loss.description
@@ -429,14 +444,14 @@ impl AmqpConnector {
         }
     }
 
-    /// Notes when the connection opens.
+    /// Notes when the connection is in use, and counts it while it is.
     async fn follow(
         self: Arc<Self>,
         handle: Arc<ConnectionHandle>,
         member: Member,
     ) -> std::convert::Infallible {
-        handle.opened().await;
-        self.open.fetch_add(1, Ordering::Relaxed);
+        handle.established().await;
+        let _counted = Counted::new(&self.open);
         if member.index == 0 {
             let peer = handle.peer.get();
             let container = peer.map_or("", |peer| peer.container.as_str());

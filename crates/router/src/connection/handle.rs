@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
@@ -131,7 +131,10 @@ pub struct ConnectionHandle {
     pub peer: OnceLock<Peer>,
     /// The mesh that the edge router at the other end has said it is in.
     pub mesh: ArcSwapOption<Box<str>>,
-    opened: Notify,
+    /// Both sides have opened it and, where this router connects to another, the control link is up: who refuses a router does so
+    /// before.
+    established: AtomicBool,
+    established_now: Notify,
     /// Octets of control messages that wait for the core.
     control: AtomicUsize,
     began: Instant,
@@ -165,7 +168,8 @@ impl ConnectionHandle {
             control: AtomicUsize::new(0),
             began: Instant::now(),
             last_delivery: AtomicU64::new(0),
-            opened: Notify::new(),
+            established: AtomicBool::new(false),
+            established_now: Notify::new(),
         })
     }
 
@@ -227,24 +231,29 @@ impl ConnectionHandle {
         )
     }
 
-    /// Notes that the peer has opened the connection.
-    pub(crate) fn set_opened(&self, peer: Peer) {
+    /// Notes what the peer has said of itself in opening the connection.
+    pub(crate) fn introduce(&self, peer: Peer) {
         // It opens once.
         let _ = self.peer.set(peer);
-        self.opened.notify_waiters();
     }
 
-    /// Waits until the peer has opened the connection.
-    pub(crate) async fn opened(&self) {
+    /// Notes that the connection is in use.
+    pub(crate) fn set_established(&self) {
+        self.established.store(true, Ordering::Release);
+        self.established_now.notify_waiters();
+    }
+
+    /// Waits until the connection is in use.
+    pub(crate) async fn established(&self) {
         loop {
-            let opened = self.opened.notified();
-            tokio::pin!(opened);
-            // Registered before it is looked, so that an opening in between is not missed.
-            opened.as_mut().enable();
-            if self.peer.get().is_some() {
+            let now = self.established_now.notified();
+            tokio::pin!(now);
+            // Registered before it is looked, so that what happens in between is not missed.
+            now.as_mut().enable();
+            if self.established.load(Ordering::Acquire) {
                 return;
             }
-            opened.await;
+            now.await;
         }
     }
 

@@ -308,7 +308,7 @@ impl AmqpListener {
         finish: Finish,
     ) {
         let loss = loss(&finish.reason);
-        if finish.opened {
+        if finish.established {
             tracing::info!(
                 target: "SERVER",
                 "[C{}] Connection from {} (to {}) closed: {}",
@@ -475,7 +475,7 @@ struct Place {
 async fn crowded_out(handle: Arc<ConnectionHandle>, stranger: Stranger) {
     tokio::select! {
         () = stranger.must_go() => return,
-        () = handle.opened() => drop(stranger),
+        () = handle.established() => drop(stranger),
     }
     std::future::pending().await
 }

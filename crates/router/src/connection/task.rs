@@ -73,11 +73,11 @@ pub(crate) enum Reason {
 /// What is left of a connection.
 #[derive(Debug)]
 pub(crate) struct Finish {
-    /// Both sides had opened it.
-    pub(crate) opened: bool,
+    /// It had been in use.
+    pub(crate) established: bool,
     /// Why it ended.
     pub(crate) reason: Reason,
-    /// What the peer showed of itself, if it was not opened.
+    /// What the peer showed of itself, if it did not open.
     pub(crate) record: PeerRecord,
 }
 
@@ -114,7 +114,8 @@ pub(crate) struct Task {
     pub(super) starved: bool,
     /// Octets of deliveries that are not passed on yet.
     pub(super) collected: usize,
-    pub(super) opened: bool,
+    /// It is in use: see [`ConnectionHandle::established`].
+    pub(super) established: bool,
     timer: Pin<Box<Sleep>>,
     due: Duration,
 }
@@ -167,7 +168,7 @@ impl Task {
             blocked: Vec::new(),
             starved: false,
             collected: 0,
-            opened: false,
+            established: false,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             due: Duration::ZERO,
         }
@@ -191,7 +192,7 @@ impl Task {
             }
         };
         Finish {
-            opened: self.opened,
+            established: self.established,
             reason,
             record: self.transport.take_record(),
         }
@@ -488,7 +489,7 @@ impl Task {
         for link in std::mem::take(&mut self.links).into_iter().flatten() {
             self.lose_link(*link);
         }
-        if self.opened && (self.settings.is_router() || self.is_edge()) {
+        if self.handle.peer.get().is_some() && (self.settings.is_router() || self.is_edge()) {
             self.context
                 .core
                 .tell(CoreCommand::Closed(self.handle.number));
