@@ -1,7 +1,7 @@
 //! Running other programs: every failure names the command line and what the program said.
 
 use std::ffi::OsStr;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -60,6 +60,33 @@ pub fn run_visibly(command: &mut Command) -> Result<()> {
     let status = command
         .status()
         .with_context(|| format!("cannot start `{}`", line(command)))?;
+    if !status.success() {
+        bail!("`{}` ended with {status}", line(command));
+    }
+    Ok(())
+}
+
+/// Runs `command` with this terminal's input and errors; what it writes to standard output is passed on line by line, and
+/// shown to `see`.
+///
+/// # Errors
+/// When it cannot be started or read, or does not succeed.
+pub fn run_echoed(command: &mut Command, mut see: impl FnMut(&str)) -> Result<()> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{}`", line(command)))?;
+    let mut output = BufReader::new(child.stdout.take().context("no standard output")?);
+    let mut octets = Vec::new();
+    while output.read_until(b'\n', &mut octets)? > 0 {
+        let text = String::from_utf8_lossy(&octets);
+        print!("{text}");
+        see(text.trim_end_matches('\n'));
+        octets.clear();
+    }
+    let status = child
+        .wait()
+        .with_context(|| format!("cannot wait for `{}`", line(command)))?;
     if !status.success() {
         bail!("`{}` ended with {status}", line(command));
     }

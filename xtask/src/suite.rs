@@ -38,7 +38,13 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
         .current_dir(crate::cargo::workspace())
         .args(["test", "--workspace", "--no-fail-fast"])
         .args(arguments);
-    let result = process::run_visibly(&mut cargo);
+    let mut failures = Failures::default();
+    let result = process::run_echoed(&mut cargo, |line| failures.see(line));
+    if !failures.lines.is_empty() {
+        // It stands far above by now, before the tests that came after it.
+        say("what failed, once more:");
+        failures.lines.iter().for_each(|line| say(line));
+    }
     for left in names().difference(&before) {
         say(&format!(
             "a test left the cluster {left} behind; taking it down"
@@ -46,4 +52,37 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
         Cluster::down_by_name(left)?;
     }
     result
+}
+
+/// What the output of tests says of failures, which stands between a line `failures:` and the line of the result.
+#[derive(Default)]
+struct Failures {
+    within: bool,
+    lines: Vec<String>,
+}
+
+impl Failures {
+    fn see(&mut self, line: &str) {
+        if line == "failures:" {
+            self.within = true;
+        } else if line.starts_with("test result:") {
+            self.within = false;
+        } else if self.within && !line.is_empty() {
+            self.lines.push(line.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_kept_and_nothing_else() {
+        let output = "running 2 tests\n.F\nfailures:\n\n---- a ----\nwhy\n\n\nfailures:\n    a\n\ntest result: FAILED\nrunning 1 test\n.\n\
+                      test result: ok";
+        let mut failures = Failures::default();
+        output.lines().for_each(|line| failures.see(line));
+        assert_eq!(failures.lines, ["---- a ----", "why", "    a"]);
+    }
 }

@@ -89,6 +89,14 @@ impl Stage {
         self.kubectl(&["create", "namespace", name]).map(drop)
     }
 
+    /// Waits until every namespace that was deleted is gone: until then things go one by one, and controllers act on it.
+    pub fn until_tidy(&self) -> Result<()> {
+        wait::until("deleted namespaces to be gone", LIMIT, || {
+            let left = self.kubectl(&["get", "namespaces", "--no-headers"])?;
+            Ok((!left.contains("Terminating")).then_some(()))
+        })
+    }
+
     /// A kubeconfig with the rights of a ServiceAccount.
     pub fn kubeconfig(&self, namespace: &str, account: &str) -> Result<PathBuf> {
         let admin = self.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"])?;
@@ -201,6 +209,15 @@ impl Stage {
             |object| said(object, condition) == wanted,
         )
     }
+}
+
+/// Waits until a log holds every one of these texts.
+pub fn until_logged(log: impl Fn() -> String, wanted: &[&str]) -> Result<()> {
+    wait::until(&format!("the log to say {wanted:?}"), LIMIT, || {
+        let log = log();
+        Ok(wanted.iter().all(|text| log.contains(text)).then_some(()))
+    })
+    .with_context(log)
 }
 
 /// The message of a condition; empty where there is none.

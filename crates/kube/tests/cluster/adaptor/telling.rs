@@ -31,11 +31,12 @@ fn reports(pod: &Pod<'_>, router: Option<&OsString>) -> Result<()> {
     let _adaptor = pod.adaptor()?;
     let report = pod.until_document(REPORT, "tells of the link", |report| {
         let link = &report["west-pod"]["connectors"]["link"];
-        let refused = link["refusals"]
-            .as_array()
-            .is_some_and(|refusals| !refusals.is_empty());
-        let said = link["connectionMsg"].as_str().unwrap_or_default();
-        refused || said.contains("failed")
+        let said = if router.is_none() {
+            link["refusals"][0]["message"].as_str()
+        } else {
+            link["connectionMsg"].as_str()
+        };
+        said.is_some_and(|said| said.contains(&NOBODY.to_string()) || said.contains("failed"))
     })?;
     if router.is_none() {
         let link = &report["west-pod"]["connectors"]["link"];
@@ -79,6 +80,8 @@ fn tells(pod: &Pod<'_>, router: Option<&OsString>) -> Result<()> {
         status["site"]["name"] == "west"
             && router["listeners"][0]["address"] == "backend"
             && router["connectors"][0]["destHost"] == "10.0.0.7"
+            && document["addresses"][0]["listenerCount"] == 1
+            && document["addresses"][0]["connectorCount"] == 1
     };
     let document = pod
         .until_document(NETWORK, "tells of the site", tells_all)
@@ -93,11 +96,6 @@ fn tells(pod: &Pod<'_>, router: Option<&OsString>) -> Result<()> {
     ensure!(
         status["routerStatus"][0]["router"]["name"] == "0/west-pod",
         "{status}"
-    );
-    let address = &document["addresses"][0];
-    ensure!(
-        address["listenerCount"] == 1 && address["connectorCount"] == 1,
-        "{address}"
     );
     let owner = pod.owner(NETWORK.0)?;
     ensure!(owner["kind"] == "Site", "{owner}");

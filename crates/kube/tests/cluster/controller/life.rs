@@ -7,7 +7,7 @@ use xtask::wait;
 
 use super::process::{Controller, Start};
 use crate::Scenario;
-use crate::stage::{LIMIT, Stage};
+use crate::stage::{LIMIT, Stage, until_logged};
 
 pub const SCENARIOS: &[Scenario] = &[
     ("a restart writes nothing", a_restart_writes_nothing),
@@ -52,21 +52,23 @@ fn versions(stage: &Stage) -> Result<Vec<String>> {
     Ok(all)
 }
 
+/// Waits until a controller has done all there is to do: nothing is written for the time of several turns.
+fn until_idle(controller: &Controller<'_>) -> Result<()> {
+    let mut writes = controller.writes()?;
+    wait::until("the controller to have nothing to write", LIMIT, || {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let before = std::mem::replace(&mut writes, controller.writes()?);
+        Ok((before == writes).then_some(()))
+    })
+}
+
 fn a_restart_writes_nothing(stage: &Stage) -> Result<()> {
     let first = Controller::ready(stage, Start::default())?;
     certificate(stage, "links", "before")?;
     until_issued(stage, "links", "before")?;
-    // The last turn of every namespace has been when nothing is written for the time of several turns.
-    let mut writes = first.writes()?;
-    wait::until(
-        "the first controller to have nothing to write",
-        LIMIT,
-        || {
-            std::thread::sleep(std::time::Duration::from_secs(1));
-            let before = std::mem::replace(&mut writes, first.writes()?);
-            Ok((before == writes).then_some(()))
-        },
-    )?;
+    // What earlier scenarios deleted would give the second controller something to do.
+    stage.until_tidy()?;
+    until_idle(&first)?;
     first.stop()?;
     let before = versions(stage)?;
 
@@ -107,7 +109,7 @@ fn two_replicas_of_which_one_acts(stage: &Stage) -> Result<()> {
     certificate(stage, "lb", "by-the-first")?;
     until_issued(stage, "lb", "by-the-first")?;
     ensure!(!two.leads()? && two.writes()? == 0.0, "{}", two.log());
-    ensure!(two.log().contains("standing by"), "{}", two.log());
+    until_logged(|| two.log(), &["standing by"])?;
 
     one.kill()?;
     certificate(stage, "lb", "by-the-second")?;
@@ -177,6 +179,7 @@ fn the_api_server_goes_and_comes_back(stage: &Stage) -> Result<()> {
     wait::until("it to lead", LIMIT, || {
         Ok(controller.leads()?.then_some(()))
     })?;
+    until_idle(&controller)?;
     let before = versions(stage)?;
     // Work for it that it may or may not get done before.
     certificate(stage, "lb", "meanwhile")?;
@@ -188,7 +191,10 @@ fn the_api_server_goes_and_comes_back(stage: &Stage) -> Result<()> {
     wait::until("the API server to answer", LIMIT, || {
         stage.kubectl(&["get", "--raw", "/readyz"]).map(Some)
     })?;
-    certificate(stage, "lb", "afterwards")?;
+    // Ready, it may not yet serve what is defined by CRDs.
+    wait::until("a Certificate to be admitted", LIMIT, || {
+        certificate(stage, "lb", "afterwards").map(Some)
+    })?;
     until_issued(stage, "lb", "afterwards")?;
     until_issued(stage, "lb", "meanwhile")?;
     ensure!(controller.leads()?, "{}", controller.log());

@@ -6,7 +6,7 @@ use xtask::wait;
 
 use super::process::{Controller, Start};
 use crate::Scenario;
-use crate::stage::{LIMIT, Stage, workspace};
+use crate::stage::{LIMIT, Stage, until_logged, workspace};
 
 pub const SCENARIOS: &[Scenario] = &[
     ("the manifests are admitted", the_manifests_are_admitted),
@@ -85,12 +85,10 @@ fn missing_definitions_and_rights_are_named(stage: &Stage) -> Result<()> {
         let (status, said) = controller.readiness()?;
         Ok((status == 503 && names_it(&said)).then_some(()))
     })?;
-    let log = controller.log();
-    ensure!(
-        log.contains("grant get, create and update on leases"),
-        "{log}"
-    );
-    ensure!(log.contains("cannot watch"), "{log}");
+    until_logged(
+        || controller.log(),
+        &["grant get, create and update on leases", "cannot watch"],
+    )?;
     controller.stop()?;
 
     stage.kubectl(&[
@@ -151,13 +149,10 @@ fn the_rights_of_the_namespace_manifest_suffice(stage: &Stage) -> Result<()> {
         site["status"]["controller"]["namespace"] == "skupper",
         "{site}"
     );
-    ensure!(
-        cluster
-            .log()
-            .contains("controlled by another controller (own/skupper-controller)"),
-        "{}",
-        cluster.log()
-    );
+    until_logged(
+        || cluster.log(),
+        &["controlled by another controller (own/skupper-controller)"],
+    )?;
     let site = stage.get("own", "site", "s")?;
     ensure!(site["status"]["controller"]["namespace"] == "own", "{site}");
     own.stop()?;
