@@ -13,14 +13,25 @@ use crate::transit::pipe::{Producer, Update};
 pub(crate) enum Onward {
     /// One destination.
     One(Producer),
-    /// Copies of a whole message that nobody has settled yet; what the strongest of those that are settled says.
-    Copies(Vec<Copy>, Option<DeliveryState>),
+    /// Copies of a whole message.
+    Copies(Copies),
+}
+
+/// The copies of a multicast message.
+pub(crate) struct Copies {
+    /// Those that nobody has settled yet.
+    open: Vec<Copy>,
+    /// The strongest last state that came of any.
+    strongest: Option<DeliveryState>,
+    /// That state was handed on: all had one.
+    told: bool,
 }
 
 /// One copy of a multicast message.
-pub(crate) struct Copy {
+struct Copy {
     producer: Producer,
-    state: Option<DeliveryState>,
+    /// Its consumer has told a last state.
+    decided: bool,
 }
 
 impl Onward {
@@ -28,15 +39,19 @@ impl Onward {
     pub(crate) fn copies(producers: Vec<Producer>) -> Self {
         let copies = producers.into_iter().map(|producer| Copy {
             producer,
-            state: None,
+            decided: false,
         });
-        Onward::Copies(copies.collect(), None)
+        Onward::Copies(Copies {
+            open: copies.collect(),
+            strongest: None,
+            told: false,
+        })
     }
 
     fn each(&self) -> impl Iterator<Item = &Producer> {
         let (one, copies) = match self {
             Onward::One(producer) => (Some(producer), &[][..]),
-            Onward::Copies(copies, _) => (None, copies.as_slice()),
+            Onward::Copies(copies) => (None, copies.open.as_slice()),
         };
         one.into_iter()
             .chain(copies.iter().map(|copy| &copy.producer))
@@ -57,7 +72,7 @@ impl Onward {
     pub(crate) fn push(&self, chunk: Bytes) -> usize {
         match self {
             Onward::One(producer) => producer.push(chunk),
-            Onward::Copies(..) => 0,
+            Onward::Copies(_) => 0,
         }
     }
 
@@ -65,7 +80,7 @@ impl Onward {
     pub(crate) fn must_wait(&self, most: usize) -> bool {
         match self {
             Onward::One(producer) => producer.must_wait(most),
-            Onward::Copies(..) => false,
+            Onward::Copies(_) => false,
         }
     }
 
@@ -84,37 +99,46 @@ impl Onward {
         self.each().for_each(Producer::settle);
     }
 
-    /// As [`Producer::take_update`]. Copies have news once all of them are settled: what the strongest state says (router
-    /// protocol reference §6.2).
+    /// As [`Producer::take_update`]. Copies have news once all of them have a last state, which is what the strongest of them
+    /// says, and once all are settled (router protocol reference §6.2).
     pub(crate) fn take_update(&mut self) -> Update {
-        let (copies, strongest) = match self {
-            Onward::One(producer) => return producer.take_update(),
-            Onward::Copies(copies, strongest) => (copies, strongest),
-        };
-        copies.retain_mut(|copy| {
-            let update = copy.producer.take_update();
-            copy.state = update.state.or(copy.state.take());
-            if update.settled && strength(copy.state.as_ref()) > strength(strongest.as_ref()) {
-                *strongest = copy.state.take();
-            }
-            !update.settled
-        });
-        if !copies.is_empty() {
-            return Update::default();
-        }
-        Update {
-            state: strongest.clone(),
-            settled: true,
+        match self {
+            Onward::One(producer) => producer.take_update(),
+            Onward::Copies(copies) => copies.take_update(),
         }
     }
 }
 
-fn strength(state: Option<&DeliveryState>) -> u8 {
+impl Copies {
+    fn take_update(&mut self) -> Update {
+        let strongest = &mut self.strongest;
+        self.open.retain_mut(|copy| {
+            let update = copy.producer.take_update();
+            // What is said on the way to a last state concerns one consumer alone.
+            if let Some(state) = update.state.filter(DeliveryState::is_terminal) {
+                copy.decided = true;
+                if strength(&state) > strongest.as_ref().map_or(0, strength) {
+                    *strongest = Some(state);
+                }
+            }
+            !update.settled
+        });
+        let decided = self.open.iter().all(|copy| copy.decided);
+        let state = self.strongest.clone().filter(|_| decided && !self.told);
+        self.told |= state.is_some();
+        Update {
+            state,
+            settled: self.open.is_empty(),
+        }
+    }
+}
+
+fn strength(state: &DeliveryState) -> u8 {
     match state {
-        Some(DeliveryState::Rejected(_)) => 4,
-        Some(DeliveryState::Accepted) => 3,
-        Some(DeliveryState::Modified { .. }) => 2,
-        Some(DeliveryState::Released) => 1,
+        DeliveryState::Rejected(_) => 4,
+        DeliveryState::Accepted => 3,
+        DeliveryState::Modified { .. } => 2,
+        DeliveryState::Released => 1,
         _ => 0,
     }
 }
@@ -144,5 +168,28 @@ mod tests {
         let update = onward.take_update();
         assert!(update.settled);
         assert_eq!(update.state, Some(DeliveryState::Accepted));
+    }
+
+    #[test]
+    fn a_state_that_is_not_settled_waits_for_that_of_all_copies_and_is_told_once() {
+        let (producers, consumers): (Vec<_>, Vec<_>) =
+            (0..2).map(|_| pipe(Message::default())).unzip();
+        for producer in &producers {
+            producer.complete(false);
+        }
+        let mut onward = Onward::copies(producers);
+        consumers[0].update(Some(DeliveryState::Released), false);
+        assert_eq!(onward.take_update().state, None);
+        consumers[1].update(Some(DeliveryState::Accepted), false);
+        let update = onward.take_update();
+        assert_eq!(update.state, Some(DeliveryState::Accepted));
+        assert!(!update.settled);
+        onward.settle();
+        for consumer in consumers {
+            assert!(consumer.take(drop).settled);
+            consumer.finish(None);
+        }
+        let update = onward.take_update();
+        assert!(update.state.is_none() && update.settled);
     }
 }
