@@ -303,6 +303,7 @@ fn a_flow_that_is_older_than_its_observer_is_told_too() {
                 .flow_until(|flow| {
                     !flow.text(Attribute::CONNECTOR).is_empty()
                         && flow.number(Attribute::OCTETS) > 0
+                        && flow.number(Attribute::PROCESS_LATENCY) > 0
                 })
                 .await;
             assert_eq!(flow.number(Attribute::OCTETS), 5);
@@ -314,6 +315,29 @@ fn a_flow_that_is_older_than_its_observer_is_told_too() {
         observer
             .flow_until(|flow| flow.number(Attribute::OCTETS_REVERSE) == 10)
             .await;
+    });
+}
+
+#[test]
+fn a_flow_whose_server_cannot_be_reached_is_told_with_the_reason() {
+    let (west, east) = sites(free_port());
+    run(async {
+        let address = open_port(&west, "echo");
+        let mut observer = Observer::new(listener_port(&east, "clients"));
+        observer.until("linked sites", knows_two_linked_sites).await;
+        let exchange = tokio::task::spawn_blocking(move || connect(address).read(&mut [0; 1]));
+        let flow = observer
+            .flow_until(|flow| {
+                flow.has_ended() && !flow.text(Attribute::ERROR_CONNECTOR_SIDE).is_empty()
+            })
+            .await;
+        assert!(!matches!(exchange.await.unwrap(), Ok(1..)));
+        assert!(
+            flow.text(Attribute::ERROR_CONNECTOR_SIDE)
+                .contains("refused")
+        );
+        assert!(!flow.text(Attribute::CONNECTOR).is_empty());
+        assert_eq!(flow.text(Attribute::TRACE), "0/west");
     });
 }
 

@@ -428,24 +428,14 @@ async fn run_server(
     let Some(reply_to) = head.reply_to else {
         return consumer.settle(rejected());
     };
-    let socket = match connector.connect(context, head.alpn.as_deref()).await {
-        Ok(socket) => socket,
-        Err(error) => {
-            tracing::debug!(
-                target: "TCP_ADAPTOR",
-                "{}: cannot connect to {}:{}: {error}",
-                connector.settings.name, connector.settings.host, connector.settings.port
-            );
-            connector.failed(&error);
-            return consumer.settle(DeliveryState::failed());
-        }
-    };
+    let socket = connector.connect(context, head.alpn.as_deref()).await;
+    let tcp = socket.as_ref().ok().map(Socket::tcp);
     let record = context.events.wants_flows().then(|| {
         Arc::new(FlowRecord {
             side: FlowSide::Server(connector.clone()),
             identity: head.correlation_id.clone(),
             started: SystemTime::now(),
-            address: socket.tcp().local_addr().ok(),
+            address: tcp.and_then(|socket| socket.local_addr().ok()),
             octets: Arc::default(),
             trace,
             end: Mutex::new(None),
@@ -454,6 +444,19 @@ async fn run_server(
     if let Some(record) = &record {
         context.events.tell_flow(FlowEvent::Opened(record.clone()));
     }
+    let socket = match socket {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::debug!(
+                target: "TCP_ADAPTOR",
+                "{}: cannot connect to {}:{}: {error}",
+                connector.settings.name, connector.settings.host, connector.settings.port
+            );
+            connector.failed(&error);
+            consumer.settle(DeliveryState::failed());
+            return report(context, record, Ending::Socket(error));
+        }
+    };
     let (producer, answer) = pipe(Message::tcp_stream());
     let reply = StreamHead {
         to: reply_to,

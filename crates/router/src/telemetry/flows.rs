@@ -30,7 +30,14 @@ pub(super) struct Flows {
 struct Served {
     /// Somebody wants that source's flows: it is told of them.
     told: bool,
-    flows: HashMap<String, Arc<FlowRecord>>,
+    flows: HashMap<String, ServedFlow>,
+}
+
+/// One flow at the server's end.
+struct ServedFlow {
+    record: Arc<FlowRecord>,
+    /// The source knows the server's latency.
+    latency_told: bool,
 }
 
 /// What a flow's event leads to.
@@ -85,14 +92,19 @@ impl Flows {
                 };
                 let (told, flows) = (served.get().told, &mut served.get_mut().flows);
                 let record = if closed {
-                    flows.remove(id);
-                    let record = told.then(|| server_closed(id, flow)).flatten();
+                    let latency_told = flows.remove(id).is_some_and(|known| known.latency_told);
+                    let record = told.then(|| server_closed(id, flow, latency_told));
+                    let record = record.flatten();
                     if flows.is_empty() {
                         served.remove();
                     }
                     record
                 } else {
-                    flows.insert(id.to_owned(), flow.clone());
+                    let known = ServedFlow {
+                        record: flow.clone(),
+                        latency_told: false,
+                    };
+                    flows.insert(id.to_owned(), known);
                     told.then(|| server_opened(id, flow, connector))
                 };
                 record.map(FlowChange::Told).into_iter().collect()
@@ -100,16 +112,28 @@ impl Flows {
         }
     }
 
-    /// Looks who has begun to want the flows of which source: those that are open at the server's end are told.
+    /// Looks who has begun to want the flows of which source: those that are open at the server's end are told. And how long
+    /// servers took to answer, of flows of which that is news.
     pub(super) fn look(&mut self, is_wanted: impl Fn(&str) -> bool) -> Vec<FlowChange> {
         let mut told = Vec::new();
         for (keeper, served) in &mut self.servers {
             let was = std::mem::replace(&mut served.told, is_wanted(keeper));
-            if served.told && !was {
-                for (id, flow) in &served.flows {
-                    if let FlowSide::Server(connector) = &flow.side {
-                        told.push(FlowChange::Told(server_opened(id, flow, connector)));
-                    }
+            if !served.told {
+                continue;
+            }
+            for (id, flow) in &mut served.flows {
+                if let FlowSide::Server(connector) = &flow.record.side
+                    && !was
+                {
+                    flow.latency_told = false;
+                    let record = server_opened(id, &flow.record, connector);
+                    told.push(FlowChange::Told(record));
+                }
+                if !flow.latency_told
+                    && let Some(record) = latency(id, &flow.record)
+                {
+                    flow.latency_told = true;
+                    told.push(FlowChange::Told(record));
                 }
             }
         }
@@ -173,16 +197,21 @@ fn server_opened(id: &str, flow: &FlowRecord, connector: &TcpConnector) -> Recor
     }
 }
 
-/// What is known only at the end, if there is anything.
-fn server_closed(id: &str, flow: &FlowRecord) -> Option<Record> {
-    let mut record = Record::new(RecordType::BiflowTport, id);
-    if let Some(latency) = flow.latency() {
-        record = record.with(Attribute::PROCESS_LATENCY, latency.as_micros() as u64);
-    }
+/// What is news at the end, if there is anything.
+fn server_closed(id: &str, flow: &FlowRecord, latency_told: bool) -> Option<Record> {
+    let mut record = latency(id, flow).filter(|_| !latency_told);
     if let (_, Some(error)) = ended(flow) {
-        record = record.with(Attribute::ERROR_CONNECTOR_SIDE, error);
+        let told = record.unwrap_or_else(|| Record::new(RecordType::BiflowTport, id));
+        record = Some(told.with(Attribute::ERROR_CONNECTOR_SIDE, error));
     }
-    (!record.attributes.is_empty()).then_some(record)
+    record
+}
+
+/// How long the server took to answer, once that is known.
+fn latency(id: &str, flow: &FlowRecord) -> Option<Record> {
+    let micros = flow.latency()?.as_micros() as u64;
+    let record = Record::new(RecordType::BiflowTport, id);
+    Some(record.with(Attribute::PROCESS_LATENCY, micros))
 }
 
 fn progress(id: &str, flow: &FlowRecord) -> Record {
