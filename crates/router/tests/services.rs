@@ -9,7 +9,7 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use common::trust::{Ca, Files, Use};
@@ -109,6 +109,52 @@ fn tls_at_both_ends_of_a_flow() {
         client.flush().unwrap();
         assert_eq!(client.read(&mut [0; 16]).unwrap(), 0);
     }
+}
+
+/// A server that answers when its client has ended, and then ends by TCP alone.
+fn abrupt_server(credential: &Credential) -> u16 {
+    let config = Arc::new(
+        server_config(ServerOptions {
+            identity: Identity::load(credential).unwrap(),
+            clients: None,
+            alpn: Vec::new(),
+            versions: Versions::default(),
+            clock: Arc::new(DefaultTimeProvider),
+        })
+        .unwrap(),
+    );
+    server(move |stream| {
+        let connection = ServerConnection::new(config.clone()).unwrap();
+        let mut stream = StreamOwned::new(connection, stream);
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).unwrap();
+        heard.reverse();
+        stream.write_all(&heard).unwrap();
+        stream.flush().unwrap();
+    })
+}
+
+#[test]
+fn an_end_without_close_notify_is_an_end() {
+    let home = tempfile::tempdir().unwrap();
+    let ca = Ca::new("CA");
+    let leaf = ca.leaf(Use::Server, "service", &["127.0.0.1"]);
+    let files = Files::write(home.path(), "service", &leaf);
+    let mut listener = tcp_listener("secure");
+    listener[1]["sslProfile"] = json!("service");
+    let mut connector = tcp_connector("secure", abrupt_server(&leaf));
+    connector[1]["sslProfile"] = json!("service");
+    let router = router("A", &[files.profile("service"), listener, connector]);
+    let mut client = secure_client(open_port(&router, "secure"), &leaf, false, &[]);
+    let question = vec![b'a'; 100_000].into_iter().chain([b'z']);
+    let question: Vec<u8> = question.collect();
+    client.write_all(&question).unwrap();
+    client.flush().unwrap();
+    client.sock.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    // The router itself ends with a close_notify: anything else would be an error here.
+    client.read_to_end(&mut answer).unwrap();
+    assert!(answer.into_iter().rev().eq(question));
 }
 
 #[test]

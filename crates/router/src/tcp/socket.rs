@@ -41,7 +41,16 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Socket::Clear(stream) => Pin::new(stream).poll_read(cx, buf),
-            Socket::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            // Many clients and servers end their direction by TCP alone, and as upstream does, the router takes that for the
+            // end of the stream. Whoever can forge a TCP segment can cut a stream off so; a protocol to which that matters says
+            // itself where it ends.
+            Socket::Tls(stream) => Pin::new(stream).poll_read(cx, buf).map(|read| match read {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    tracing::debug!(target: "TCP_ADAPTOR", "a TLS peer ended its stream without close_notify");
+                    Ok(())
+                }
+                read => read,
+            }),
         }
     }
 }
