@@ -1,6 +1,8 @@
 //! rustls configurations from a credential: TLS 1.3, and 1.2 for older peers; hybrid post-quantum key exchange offered
 //! first; sessions resumed where no client certificate is presented; peers verified by [`crate::verify`].
 
+mod ciphers;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ServerConfig, SignatureScheme, SupportedProtocolVersion};
 use rustls_pki_types::ServerName;
 use thiserror::Error;
+
+pub use ciphers::Ciphers;
 
 use crate::certificate::Certificate;
 use crate::credential::Credential;
@@ -140,6 +144,8 @@ pub struct ServerOptions {
     pub alpn: Vec<Vec<u8>>,
     /// Versions of TLS.
     pub versions: Versions,
+    /// Cipher suites.
+    pub ciphers: Ciphers,
     /// The clock by which certificates are judged.
     pub clock: Arc<dyn TimeProvider>,
 }
@@ -157,6 +163,8 @@ pub struct ClientOptions {
     pub alpn: Vec<Vec<u8>>,
     /// Versions of TLS.
     pub versions: Versions,
+    /// Cipher suites.
+    pub ciphers: Ciphers,
     /// The clock by which certificates are judged.
     pub clock: Arc<dyn TimeProvider>,
 }
@@ -169,11 +177,12 @@ pub fn server_config(options: ServerOptions) -> Result<ServerConfig, TlsError> {
         Some(bundle) => Arc::new(ClientVerifier::new(bundle)),
         None => Arc::new(NoClientAuth),
     };
-    let mut config = ServerConfig::builder_with_details(provider(), options.clock)
-        .with_protocol_versions(options.versions.list())
-        .map_err(library)?
-        .with_client_cert_verifier(verifier)
-        .with_cert_resolver(Arc::new(Presents(options.identity)));
+    let mut config =
+        ServerConfig::builder_with_details(options.ciphers.apply(provider()), options.clock)
+            .with_protocol_versions(options.versions.list())
+            .map_err(library)?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(Presents(options.identity)));
     config.alpn_protocols = options.alpn;
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(library)?;
     config.session_storage = ServerSessionMemoryCache::new(1024);
@@ -185,12 +194,13 @@ pub fn server_config(options: ServerOptions) -> Result<ServerConfig, TlsError> {
 pub fn client_config(options: ClientOptions) -> Result<ClientConfig, TlsError> {
     let verifier = ServerVerifier::new(options.servers, options.verify_name);
     let is_known = options.identity.is_some();
-    let mut config = ClientConfig::builder_with_details(provider(), options.clock)
-        .with_protocol_versions(options.versions.list())
-        .map_err(|error| TlsError::Library(error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_client_cert_resolver(Arc::new(Answers(options.identity)));
+    let mut config =
+        ClientConfig::builder_with_details(options.ciphers.apply(provider()), options.clock)
+            .with_protocol_versions(options.versions.list())
+            .map_err(|error| TlsError::Library(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_client_cert_resolver(Arc::new(Answers(options.identity)));
     config.alpn_protocols = options.alpn;
     if is_known {
         // OpenSSL servers that verify clients and set no session id context (upstream's router is one) give tickets, and answer

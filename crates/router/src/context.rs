@@ -7,11 +7,13 @@ use std::time::SystemTime;
 use skupper_management::entity::Router as Settings;
 
 use crate::agent::PastLinks;
+use crate::auto_link::AutoLinks;
 use crate::connection::Registry;
 use crate::connection::proxy::Proxies;
 use crate::core::CoreHandle;
 use crate::core::dispatch::Dispatch;
 use crate::event::Events;
+use crate::policy::ConnectionLimit;
 use crate::record::RecordIds;
 use crate::tls::Profiles;
 use crate::worker::Workers;
@@ -40,6 +42,10 @@ pub struct Context {
     pub profiles: Profiles,
     /// HTTP proxies by name.
     pub proxies: Proxies,
+    /// How many connections may be accepted.
+    pub(crate) limit: ConnectionLimit,
+    /// Links that the configuration asks for.
+    pub(crate) auto_links: AutoLinks,
     /// Numbers of connections, links and deliveries.
     pub numbers: Arc<Numbers>,
     /// What links that are gone have done.

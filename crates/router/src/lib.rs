@@ -12,6 +12,7 @@
 //! where it goes ([`core::dispatch`]) from the published state ([`core::forwarding`]) and hands the pipe's other end over.
 
 pub mod agent;
+mod auto_link;
 pub mod command;
 pub mod connection;
 pub mod context;
@@ -21,6 +22,7 @@ pub mod event;
 pub mod http;
 mod listen;
 mod password;
+mod policy;
 pub mod record;
 pub mod router;
 mod stop;

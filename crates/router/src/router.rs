@@ -144,6 +144,8 @@ impl Router {
             records: RecordIds::new(hostname.as_deref()),
             profiles: Profiles::default(),
             proxies: Default::default(),
+            limit: Default::default(),
+            auto_links: Default::default(),
             numbers,
             past_links: Default::default(),
         });

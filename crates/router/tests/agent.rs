@@ -23,7 +23,7 @@ use skupper_management::protocol::{
 };
 use skupper_management::{Attributes, Kind};
 use skupper_pki::TrustBundle;
-use skupper_pki::tls::{ClientOptions, Versions, client_config, server_name};
+use skupper_pki::tls::{Ciphers, ClientOptions, Versions, client_config, server_name};
 use skupper_router::Router;
 use skupper_router::agent::Agent;
 use skupper_router::core::Subscription;
@@ -362,6 +362,7 @@ fn get_securely(port: u16, ca: &skupper_pki::Credential) -> Result<(String, Stri
         verify_name: true,
         alpn: Vec::new(),
         versions: Versions::default(),
+        ciphers: Ciphers::default(),
         clock: Arc::new(DefaultTimeProvider),
     });
     let name = server_name("localhost").unwrap();

@@ -8,17 +8,11 @@
 
 mod common;
 
-use std::time::Duration;
-
+use common::clients::*;
 use common::*;
-use serde_json::{Value, json};
-use skupper_amqp::{Message, Properties};
-use skupper_client::{Client, ClientError, Endpoint, Incoming, Subscription};
+use serde_json::json;
+use skupper_client::ClientError;
 use skupper_router::Router;
-
-fn client_listener() -> Value {
-    json!(["listener", {"name": "clients", "host": "127.0.0.1", "port": "0"}])
-}
 
 fn pair() -> (Router, Router) {
     let multicast = json!(["address", {"prefix": "mc", "distribution": "multicast"}]);
@@ -33,57 +27,6 @@ fn pair() -> (Router, Router) {
     let link = inter_router_connector("link", listener_port(&west, "link"));
     let east = router("east", &[link, client_listener(), multicast]);
     (west, east)
-}
-
-fn client(router: &Router, name: &str) -> Client {
-    let port = listener_port(router, "clients");
-    Client::new(Endpoint::tcp("127.0.0.1", port), name).with_timeout(PATIENCE)
-}
-
-fn message(to: &str, body: &str) -> Message {
-    Message::with_value(Properties::to(to), body)
-}
-
-async fn attached(subscription: &mut Subscription) {
-    assert_eq!(next(subscription).await, Incoming::Attached);
-}
-
-async fn next(subscription: &mut Subscription) -> Incoming {
-    tokio::time::timeout(PATIENCE, subscription.next())
-        .await
-        .unwrap()
-        .unwrap()
-}
-
-async fn text(subscription: &mut Subscription) -> String {
-    match next(subscription).await {
-        Incoming::Message(message) => match message.body {
-            skupper_amqp::message::Body::Value(value) => value.as_str().unwrap().to_owned(),
-            other => panic!("a text was expected, {other:?} came"),
-        },
-        Incoming::Attached => panic!("a message was expected"),
-    }
-}
-
-/// Sends until somebody takes it: the news of a consumer takes its time.
-async fn send(client: &Client, to: &str, body: &str) {
-    loop {
-        match client.send(message(to, body)).await {
-            Ok(()) => return,
-            Err(ClientError::Undeliverable { .. }) => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(test);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use common::*;
 use rustls::time_provider::DefaultTimeProvider;
 use rustls::{ClientConnection, ServerConnection, StreamOwned};
 use serde_json::json;
-use skupper_pki::tls::{ClientOptions, Identity, ServerOptions, Versions};
+use skupper_pki::tls::{Ciphers, ClientOptions, Identity, ServerOptions, Versions};
 use skupper_pki::tls::{client_config, server_config, server_name};
 use skupper_pki::{Credential, TrustBundle};
 
@@ -33,6 +33,7 @@ fn secure_server(credential: &Credential) -> u16 {
             clients: None,
             alpn: vec![b"h2".to_vec(), b"http/1.1".to_vec()],
             versions: Versions::default(),
+            ciphers: Ciphers::default(),
             clock: Arc::new(DefaultTimeProvider),
         })
         .unwrap(),
@@ -71,6 +72,7 @@ fn secure_client(
             .map(|protocol| protocol.as_bytes().to_vec())
             .collect(),
         versions: Versions::default(),
+        ciphers: Ciphers::default(),
         clock: Arc::new(DefaultTimeProvider),
     })
     .unwrap();
@@ -119,6 +121,7 @@ fn abrupt_server(credential: &Credential) -> u16 {
             clients: None,
             alpn: Vec::new(),
             versions: Versions::default(),
+            ciphers: Ciphers::default(),
             clock: Arc::new(DefaultTimeProvider),
         })
         .unwrap(),

@@ -9,6 +9,7 @@
 mod common;
 
 use std::io::{Read, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use common::trust::{Ca, Files, Use};
@@ -95,6 +96,63 @@ fn update_profile(router: &Router, attributes: Value) -> Result<Attributes, Stri
     entities
         .update(Kind::SslProfile, &current, merged)
         .map_err(|failure| failure.to_string())
+}
+
+#[test]
+fn users_have_the_names_and_connections_the_ciphers_that_the_profile_wants() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let names = home.path().join("names.json");
+    std::fs::write(&names, r#"{"west": "no", "east": "The East"}"#).unwrap();
+    let mut profile = server_files(home.path(), &ca).profile("server");
+    for (attribute, value) in [
+        ("uidFormat", "n"),
+        ("uidNameMappingFile", &*names.to_string_lossy()),
+        ("protocols", "TLSv1.2"),
+        ("ciphers", "HIGH:!AES"),
+    ] {
+        profile[1][attribute] = value.into();
+    }
+    let west = router("west", &[profile, secure_listener("link", "server")]);
+    let connector = secure_connector("link", listener_port(&west, "link"), "client");
+    let files = client_files(home.path(), &ca);
+    let _east = router("east", &[files.profile("client"), connector]);
+    let connection = wait_for("connection of a user", || {
+        let mut rows = Vec::new();
+        west.entities().visit(Kind::Connection, &mut |row| {
+            rows.push(row);
+            ControlFlow::Continue(())
+        });
+        rows.into_iter()
+            .find(|row| row.get("user").is_some_and(Value::is_string))
+    });
+    assert_eq!(connection["user"], "The East");
+    let cipher = connection["sslCipher"].as_str().unwrap();
+    assert!(cipher.contains("CHACHA20"), "{cipher}");
+}
+
+#[test]
+fn a_cipher_list_or_names_that_cannot_be_are_told_of() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let names = home.path().join("names.json");
+    std::fs::write(&names, "[]").unwrap();
+    for (attribute, value, told) in [
+        ("ciphers", "RC4", "'RC4'"),
+        (
+            "uidNameMappingFile",
+            &*names.to_string_lossy(),
+            "JSON object",
+        ),
+    ] {
+        let mut profile = server_files(home.path(), &ca).profile("server");
+        profile[1][attribute] = value.into();
+        let west = router("west", &[profile, secure_listener("link", "server")]);
+        let link = listener_port(&west, "link");
+        let client = client_files(home.path(), &ca).profile("client");
+        let _east = router("east", &[client, secure_connector("link", link, "client")]);
+        let refusal = refusal_at_listener(&west);
+        assert_eq!(refusal.check, "credential");
+        assert!(refusal.message.contains(told), "{}", refusal.message);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use skupper_client::{Client, Endpoint, Tls};
 use skupper_management::protocol::{MANAGEMENT, address_of_edge_router, address_of_router};
-use skupper_pki::tls::{ClientOptions, Identity, Versions, client_config, server_name};
+use skupper_pki::tls::{Ciphers, ClientOptions, Identity, Versions, client_config, server_name};
 use skupper_pki::{Credential, TrustBundle};
 
 use crate::arguments::{Connection, Target};
@@ -147,6 +147,7 @@ fn tls(options: &Connection, host: &str) -> Result<Tls, ToolError> {
         verify_name: !options.ssl_disable_peer_name_verify,
         alpn: Vec::new(),
         versions: Versions::default(),
+        ciphers: Ciphers::default(),
         clock: std::sync::Arc::new(rustls::time_provider::DefaultTimeProvider),
     });
     let config = config

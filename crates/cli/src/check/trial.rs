@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use skupper_api::{Endpoint, Kind, Link, RouterAccess, Site};
-use skupper_pki::tls::{ClientOptions, Identity, Versions, client_config};
+use skupper_pki::tls::{Ciphers, ClientOptions, Identity, Versions, client_config};
 use skupper_pki::verify::PeerRecord;
 use skupper_pki::{Certificate, TrustBundle};
 use tokio::task::JoinHandle;
@@ -216,6 +216,7 @@ fn config(identity: Option<Identity>, servers: TrustBundle) -> Result<ClientConf
         verify_name: true,
         alpn: Vec::new(),
         versions: Versions::default(),
+        ciphers: Ciphers::default(),
         clock,
     };
     client_config(options).map_err(|error| Advice::new(error.to_string(), ""))

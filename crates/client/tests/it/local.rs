@@ -17,7 +17,8 @@ use skupper_pki::{
     KeyAlgorithm, TrustBundle,
     issue::{CaRequest, Issuer, LeafRequest, issue_ca},
     tls::{
-        ClientOptions, Identity, ServerOptions, Versions, client_config, server_config, server_name,
+        Ciphers, ClientOptions, Identity, ServerOptions, Versions, client_config, server_config,
+        server_name,
     },
 };
 use tokio::time::timeout;
@@ -283,6 +284,7 @@ async fn tls_and_sasl_external_prove_who_is_who() {
         clients: Some(bundle()),
         alpn: Vec::new(),
         versions: Versions::default(),
+        ciphers: Ciphers::default(),
         clock: clock(),
     });
     let connect = |name: &str| {
@@ -292,6 +294,7 @@ async fn tls_and_sasl_external_prove_who_is_who() {
             verify_name: true,
             alpn: Vec::new(),
             versions: Versions::default(),
+            ciphers: Ciphers::default(),
             clock: clock(),
         };
         let config = Arc::new(client_config(options).unwrap());

@@ -46,6 +46,7 @@ fn answer(request: &Request, store: &mut dyn Store) -> Result<Reply, Failure> {
             "DELETE" if kind.is_a(Kind::OperationalEntity) => {
                 Failure::Forbidden("Forbidden".to_owned())
             }
+            "UPDATE" if kind == Kind::Link => Failure::Forbidden("Forbidden".to_owned()),
             _ => not_implemented(&operation, kind),
         });
     }

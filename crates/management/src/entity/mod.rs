@@ -3,12 +3,14 @@
 //! A view is read from *validated* attributes ([`crate::schema::validate`]), so defaults are filled in. It is for the code
 //! that acts on the entity; what QUERY answers are the validated attributes themselves, which say what was configured.
 
+mod failover;
 mod log;
 mod messaging;
 mod password;
 mod router;
 mod services;
 
+pub use failover::{DEFAULT_PORT, FailoverItem};
 pub use log::{Level, Log, LogLevels};
 pub use messaging::{AddressFamily, Connector, Listener, StripAnnotations};
 pub use password::PasswordSource;

@@ -145,20 +145,10 @@ fn messaging(attributes: &Attributes) -> Result<(), Invalid> {
 }
 
 fn failover_urls(attributes: &Attributes) -> Result<(), Invalid> {
-    for item in text(attributes, "failoverUrls")
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-    {
-        let host = item.split_once("://").map_or(item, |(_, rest)| rest);
-        if host.is_empty() || host.starts_with(':') {
-            return Err(Invalid::attribute(
-                "failoverUrls",
-                "No network host in failover item".to_owned(),
-            ));
-        }
-    }
-    Ok(())
+    let items = crate::entity::FailoverItem::parse_list(&text(attributes, "failoverUrls"));
+    items
+        .map(drop)
+        .map_err(|message| Invalid::attribute("failoverUrls", message.to_owned()))
 }
 
 fn open_properties(attributes: &Attributes) -> Result<(), Invalid> {

@@ -8,7 +8,8 @@ use rustls::time_provider::TimeProvider;
 use rustls::{ClientConnection, NamedGroup, ProtocolVersion, ServerConnection};
 use rustls_pki_types::UnixTime;
 use skupper_pki::tls::{
-    ClientOptions, Identity, ServerOptions, Versions, client_config, server_config, server_name,
+    Ciphers, ClientOptions, Identity, ServerOptions, Versions, client_config, server_config,
+    server_name,
 };
 use skupper_pki::verify::{HandshakeFailure, PeerRecord, Side};
 use skupper_pki::{Credential, TrustBundle};
@@ -51,6 +52,7 @@ impl Party {
             clients: Some(TrustBundle::from_pem(&self.trusts).unwrap()),
             alpn: Vec::new(),
             versions: self.versions,
+            ciphers: Ciphers::default(),
             clock: Arc::new(Clock(self.at)),
         });
         Arc::new(config.unwrap())
@@ -67,6 +69,7 @@ impl Party {
             verify_name: self.verify_name,
             alpn: Vec::new(),
             versions: self.versions,
+            ciphers: Ciphers::default(),
             clock: Arc::new(Clock(self.at)),
         });
         Arc::new(config.unwrap())

@@ -68,6 +68,8 @@ fn router_metrics(view: &View<'_>) -> Attributes {
             "deliveriesIngress" => totals.ingress.load(Ordering::Relaxed),
             "deliveriesEgress" => totals.egress.load(Ordering::Relaxed),
             "deliveriesTransit" => totals.transit.load(Ordering::Relaxed),
+            "deliveriesIngressRouteContainer" => totals.ingress_container.load(Ordering::Relaxed),
+            "deliveriesEgressRouteContainer" => totals.egress_container.load(Ordering::Relaxed),
             _ => 0,
         };
         metrics.insert(name.to_owned(), count.into());
@@ -107,10 +109,10 @@ fn policy(view: &View<'_>) -> Attributes {
         .count();
     attributes([
         ("connectionsProcessed", view.connections_begun().into()),
-        ("connectionsDenied", 0.into()),
+        ("connectionsDenied", view.connections_denied().into()),
         ("connectionsCurrent", current.into()),
         ("linksDenied", 0.into()),
         ("maxMessageSizeDenied", 0.into()),
-        ("totalDenials", 0.into()),
+        ("totalDenials", view.connections_denied().into()),
     ])
 }

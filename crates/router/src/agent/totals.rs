@@ -10,6 +10,7 @@ use crate::connection::describe::LinkRow;
 #[derive(Debug, Default)]
 pub struct PastLinks {
     presettled: AtomicU64,
+    dropped: AtomicU64,
     accepted: AtomicU64,
     rejected: AtomicU64,
     released: AtomicU64,
@@ -19,6 +20,8 @@ pub struct PastLinks {
 impl PastLinks {
     /// Takes over the counters of a link that is going.
     pub(crate) fn add(&self, link: &LinkRow) {
+        self.dropped
+            .fetch_add(link.dropped_of_user(), Ordering::Relaxed);
         if !link.incoming {
             return;
         }
@@ -37,6 +40,7 @@ impl PastLinks {
     pub(super) fn add_to(&self, metrics: &mut Attributes) {
         for (name, past) in [
             ("presettledDeliveries", &self.presettled),
+            ("droppedPresettledDeliveries", &self.dropped),
             ("acceptedDeliveries", &self.accepted),
             ("rejectedDeliveries", &self.rejected),
             ("releasedDeliveries", &self.released),

@@ -41,6 +41,11 @@ impl<'a> View<'a> {
         self.shared.context.numbers.connections_begun()
     }
 
+    /// Connections that the policy has denied.
+    pub(super) fn connections_denied(&self) -> u64 {
+        self.shared.context.limit.denied()
+    }
+
     /// Deliveries of all addresses.
     pub(super) fn totals(&self) -> &Totals {
         &self.shared.context.dispatch.uses.totals

@@ -74,6 +74,7 @@ impl Task {
         self.context
             .events
             .tell(Event::ConnectionOpened(self.handle.clone()));
+        self.attach_auto_links();
     }
 
     /// A connector attaches all links between two routers; the listener answers.
@@ -219,12 +220,14 @@ impl Task {
             return;
         }
         if reachable {
-            let owed = std::mem::take(&mut receiver.withheld);
+            // What it was asked to give back and still has is not owed.
+            let given_back = std::mem::take(&mut receiver.drained).saturating_sub(unused);
+            let owed = std::mem::take(&mut receiver.withheld) + given_back;
             let _ = self.amqp.grant(id, owed);
         } else if !edge {
-            // What the peer has not used comes back as withheld. An edge router keeps its credit: what it has on its way
-            // is released here.
-            receiver.withheld += unused;
+            // The peer uses what it has or gives it back. An edge router keeps its credit: what it has on its way is released
+            // here.
+            receiver.drained = unused;
             let _ = self.amqp.drain(id);
         }
         if let Some(key) = key {
@@ -235,8 +238,7 @@ impl Task {
     /// An attach came.
     pub(super) fn on_attached(&mut self, id: LinkId, by: Initiator, attach: Attach, now: Duration) {
         if by == Initiator::Local {
-            // An answer: a refusal is followed by a detach.
-            return;
+            return self.on_auto_link_answered(id, &attach);
         }
         let terminus = match attach.role {
             LinkRole::Sender => attach.target.as_ref(),
@@ -340,35 +342,38 @@ impl Task {
             dynamic.map(|address| format!("amqp:/{address}")),
         );
         let number = self.context.numbers.link();
+        let end = self.producer(number, address.as_ref());
+        if end.open {
+            let _ = self.amqp.grant(id, self.settings.capacity);
+        }
+        let kind = if data { Kind::Stream } else { Kind::Endpoint };
+        let (name, end) = (attach.name, End::Receiver(end));
+        self.put_link(Link::new(id, number, name, kind, end, address));
+    }
+
+    /// This router's end of the link of a producer to an address: with that address's first destination it is given credit.
+    pub(super) fn producer(&mut self, number: u64, address: Option<&Address>) -> ReceiverEnd {
         let mut end = receiver(if self.is_edge() {
             Replenish::AtOnce
         } else {
             Replenish::AtSettlement
         });
-        match &address {
-            Some(address) if !is_local(address) => {
-                // Credit comes with the first destination.
-                end.open = false;
-                end.withheld = self.settings.capacity;
-                let handle = self.handle.clone();
-                let edge = (self.handle.purpose() == Purpose::Edge).then(|| self.handle.clone());
-                let watch = Watch::of_edge(address.key.clone(), edge, move |reachable| {
-                    // A connection that has ended needs no telling.
-                    drop(handle.send(Command::Reachable {
-                        link: number,
-                        reachable,
-                    }));
-                });
-                self.context.core.watch(watch.clone());
-                end.watch = Some(watch);
-            }
-            _ => {
-                let _ = self.amqp.grant(id, self.settings.capacity);
-            }
+        if let Some(address) = address.filter(|address| !is_local(address)) {
+            end.open = false;
+            end.withheld = self.settings.capacity;
+            let handle = self.handle.clone();
+            let edge = (self.handle.purpose() == Purpose::Edge).then(|| self.handle.clone());
+            let watch = Watch::of_edge(address.key.clone(), edge, move |reachable| {
+                // A connection that has ended needs no telling.
+                drop(handle.send(Command::Reachable {
+                    link: number,
+                    reachable,
+                }));
+            });
+            self.context.core.watch(watch.clone());
+            end.watch = Some(watch);
         }
-        let kind = if data { Kind::Stream } else { Kind::Endpoint };
-        let (name, end) = (attach.name, End::Receiver(end));
-        self.put_link(Link::new(id, number, name, kind, end, address));
+        end
     }
 
     /// A consumer attaches: it becomes a destination.
@@ -414,7 +419,7 @@ impl Task {
         self.put_link(Link::new(id, number, name, Kind::Endpoint, end, address));
     }
 
-    fn address(&self, text: &str) -> Address {
+    pub(super) fn address(&self, text: &str) -> Address {
         Address {
             text: text.into(),
             key: self.context.dispatch.naming.key(text),
@@ -450,6 +455,7 @@ pub(super) fn receiver(replenish: Replenish) -> ReceiverEnd {
         current: Current::Idle,
         watch: None,
         withheld: 0,
+        drained: 0,
         open: true,
     }
 }

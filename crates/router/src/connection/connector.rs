@@ -6,18 +6,19 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::RngExt;
 use rand::distr::{Alphanumeric, SampleString};
 use rustls::client::UnbufferedClientConnection;
-use skupper_management::entity::{Connector as Settings, Role, StripAnnotations};
+use skupper_management::entity::{Connector as Settings, FailoverItem, Role, StripAnnotations};
 use skupper_management::report::{Refusal, Refuser};
 use skupper_pki::verify::Side;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::failover::{self, Places};
 use super::handle::{Command, ConnectionHandle};
 use super::handshake::Library;
 use super::listener::{loss, unopened};
@@ -79,6 +80,8 @@ pub struct AmqpConnector {
     correlator: Arc<str>,
     data_connections: usize,
     state: Mutex<(Status, String)>,
+    /// Where the peer may be.
+    places: Mutex<Places>,
     open: AtomicUsize,
     /// Whether the control connection is open, and with which revision.
     control: watch::Sender<Option<u64>>,
@@ -136,6 +139,7 @@ impl AmqpConnector {
                 .into(),
             data_connections,
             state: Mutex::default(),
+            places: Mutex::new(Places::new(&settings.host, &settings.port)),
             open: AtomicUsize::new(0),
             control: watch::Sender::new(None),
             stop: Stop::new(),
@@ -186,6 +190,25 @@ impl AmqpConnector {
     /// Connections of it that are open.
     pub fn open_connections(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Where the peer is looked for: the place in use first, the others in the order in which they are tried.
+    pub fn failover_urls(&self) -> String {
+        self.places().shown()
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The settings for the place in use.
+    fn in_place(&self) -> Settings {
+        let FailoverItem { host, port, .. } = self.places().current();
+        Settings {
+            host,
+            port,
+            ..self.settings.clone()
+        }
     }
 
     fn set_status(&self, status: Status, message: Option<String>) {
@@ -299,6 +322,10 @@ impl AmqpConnector {
             }
             let outcome = self.attempt(&member, &context).await;
             if member.index == 0 {
+                // Data connections go where the control connection is.
+                if outcome != Outcome::Opened {
+                    self.places().failed();
+                }
                 self.control.send_if_modified(|open| {
                     let was = *open == Some(ordinal);
                     if was {
@@ -339,12 +366,13 @@ impl AmqpConnector {
         if member.index == 0 {
             self.set_status(Status::Connecting, None);
         }
+        let place = self.in_place();
         let mut attempt = Attempt {
-            peer: self.settings.host_port(),
-            endpoint: self.settings.host_port(),
+            peer: place.host_port(),
+            endpoint: place.host_port(),
             ordinal: member.revision.map_or(0, |revision| revision.ordinal),
         };
-        let stream = match self.connect(&attempt, context).await {
+        let stream = match connect(&place, &attempt, context).await {
             Ok(stream) => stream,
             Err(refusal) => return self.refused(member, *refusal, context),
         };
@@ -352,7 +380,7 @@ impl AmqpConnector {
             attempt.peer = address.to_string();
         }
         let secured =
-            tokio::time::timeout(HANDSHAKE, self.secure(stream, context, &mut attempt)).await;
+            tokio::time::timeout(HANDSHAKE, secure(&place, stream, context, &mut attempt)).await;
         let (transport, loaded) = match secured {
             Ok(Ok(secured)) => secured,
             Ok(Err(refusal)) => return self.refused(member, *refusal, context),
@@ -361,7 +389,7 @@ impl AmqpConnector {
                 return self.refused(member, refusal, context);
             }
         };
-        self.run_connection(member, context, transport, loaded, &attempt)
+        self.run_connection(member, context, transport, loaded, &place, &attempt)
             .await
     }
 
@@ -371,6 +399,7 @@ impl AmqpConnector {
         context: &Arc<Context>,
         transport: Transport,
         loaded: Option<Arc<Loaded>>,
+        place: &Settings,
         attempt: &Attempt,
     ) -> Outcome {
         let Settings {
@@ -394,7 +423,7 @@ impl AmqpConnector {
             .as_ref()
             .is_some_and(|loaded| loaded.identity.is_some());
         let router = context.dispatch.me.as_str();
-        let config = open::connect(router, &self.settings, number, group.as_ref(), external);
+        let config = open::connect(router, place, number, group.as_ref(), external);
         let settings = TaskSettings {
             role: *role,
             data,
@@ -402,7 +431,7 @@ impl AmqpConnector {
             strip_in: !between && matches!(strip, StripAnnotations::In | StripAnnotations::Both),
             strip_out: !between && matches!(strip, StripAnnotations::Out | StripAnnotations::Both),
             cost: self.settings.cost,
-            address: self.settings.host_port(),
+            address: place.host_port(),
             user: None,
             group: group.map(|group| (group.correlator, ordinal.unwrap_or(0))),
         };
@@ -455,6 +484,8 @@ impl AmqpConnector {
         if member.index == 0 {
             let peer = handle.peer.get();
             let container = peer.map_or("", |peer| peer.container.as_str());
+            self.places()
+                .opened(peer.and_then(|peer| failover::read(&peer.properties)));
             self.set_status(
                 Status::Success,
                 Some(format!("Connection Opened: container_id={container}")),
@@ -472,11 +503,12 @@ impl AmqpConnector {
             Refuser::Us | Refuser::Peer => Outcome::Refused,
         };
         let message = refusal.message.clone();
+        let place = refusal.endpoint.clone();
         let news = self.status().1 != message;
         if news {
             tracing::warn!(
                 target: "SERVER",
-                "Connection to {} failed: {message}", self.settings.host_port()
+                "Connection to {place} failed: {message}"
             );
         }
         self.refusals.add(refusal);
@@ -495,104 +527,103 @@ impl AmqpConnector {
         }
         outcome
     }
+}
 
-    async fn connect_by_proxy(
-        &self,
-        attempt: &Attempt,
-        context: &Context,
-    ) -> Result<TcpStream, Box<Refusal>> {
-        let name = &self.settings.proxy_profile;
-        let target = self.settings.host_port();
-        let connected = match context.proxies.get(name) {
-            Some(profile) => proxy::connect(&profile, &target).await,
-            None => Err(format!(
-                "Proxy connection negotiation failed trying to reach {target}, no proxy profile named {name}: create it, or correct the connector"
-            )),
-        };
-        connected.map_err(|text| Box::new(attempt.protocol(Refuser::Us, "proxy", text)))
+async fn connect_by_proxy(
+    settings: &Settings,
+    attempt: &Attempt,
+    context: &Context,
+) -> Result<TcpStream, Box<Refusal>> {
+    let name = &settings.proxy_profile;
+    let target = settings.host_port();
+    let connected = match context.proxies.get(name) {
+        Some(profile) => proxy::connect(&profile, &target).await,
+        None => Err(format!(
+            "Proxy connection negotiation failed trying to reach {target}, no proxy profile named {name}: create it, or correct the connector"
+        )),
+    };
+    connected.map_err(|text| Box::new(attempt.protocol(Refuser::Us, "proxy", text)))
+}
+
+async fn connect(
+    settings: &Settings,
+    attempt: &Attempt,
+    context: &Context,
+) -> Result<TcpStream, Box<Refusal>> {
+    let Settings {
+        host,
+        port,
+        proxy_profile,
+        ..
+    } = settings;
+    if !proxy_profile.is_empty() {
+        return connect_by_proxy(settings, attempt, context).await;
     }
-
-    async fn connect(
-        &self,
-        attempt: &Attempt,
-        context: &Context,
-    ) -> Result<TcpStream, Box<Refusal>> {
-        let Settings {
-            host,
-            port,
-            proxy_profile,
-            ..
-        } = &self.settings;
-        if !proxy_profile.is_empty() {
-            return self.connect_by_proxy(attempt, context).await;
+    let port = listen::service_port(port)
+        .map_err(|error| Box::new(attempt.unreachable("resolve", &error)))?;
+    let addresses = listen::resolve(host, port)
+        .await
+        .map_err(|error| Box::new(attempt.unreachable("resolve", &error)))?;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
         }
-        let port = listen::service_port(port)
-            .map_err(|error| Box::new(attempt.unreachable("resolve", &error)))?;
-        let addresses = listen::resolve(host, port)
-            .await
-            .map_err(|error| Box::new(attempt.unreachable("resolve", &error)))?;
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in addresses {
-            match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
-                    let _ = stream.set_nodelay(true);
-                    return Ok(stream);
+    }
+    Err(Box::new(attempt.unreachable("connect", &last)))
+}
+
+async fn secure(
+    settings: &Settings,
+    stream: TcpStream,
+    context: &Context,
+    attempt: &mut Attempt,
+) -> Result<(Transport, Option<Arc<Loaded>>), Box<Refusal>> {
+    if settings.ssl_profile.is_empty() {
+        return Ok((Transport::clear(stream, &[]), None));
+    }
+    let (loaded, connection) =
+        tls(settings, context).map_err(|error| Box::new(attempt.no_credential(&error)))?;
+    attempt.ordinal = loaded.ordinal;
+    match Transport::secure(stream, connection, &[]).await {
+        Ok(transport) => Ok((transport, Some(loaded))),
+        Err((error, record)) => {
+            let ours = loaded
+                .identity
+                .as_ref()
+                .map(|identity| identity.certificate());
+            Err(Box::new(match error {
+                TransportError::Tls(error) => {
+                    attempt.handshake(&error, &record, Side::Client, ours)
                 }
-                Ok(Err(error)) => last = error,
-                Err(_) => last = io::ErrorKind::TimedOut.into(),
-            }
-        }
-        Err(Box::new(attempt.unreachable("connect", &last)))
-    }
-
-    async fn secure(
-        &self,
-        stream: TcpStream,
-        context: &Context,
-        attempt: &mut Attempt,
-    ) -> Result<(Transport, Option<Arc<Loaded>>), Box<Refusal>> {
-        if self.settings.ssl_profile.is_empty() {
-            return Ok((Transport::clear(stream, &[]), None));
-        }
-        let (loaded, connection) = self
-            .tls(context)
-            .map_err(|error| Box::new(attempt.no_credential(&error)))?;
-        attempt.ordinal = loaded.ordinal;
-        match Transport::secure(stream, connection, &[]).await {
-            Ok(transport) => Ok((transport, Some(loaded))),
-            Err((error, record)) => {
-                let ours = loaded
-                    .identity
-                    .as_ref()
-                    .map(|identity| identity.certificate());
-                Err(Box::new(match error {
-                    TransportError::Tls(error) => {
-                        attempt.handshake(&error, &record, Side::Client, ours)
-                    }
-                    TransportError::Socket(error) => attempt.cut(Side::Client, ours, &error),
-                }))
-            }
+                TransportError::Socket(error) => attempt.cut(Side::Client, ours, &error),
+            }))
         }
     }
+}
 
-    fn tls(&self, context: &Context) -> Result<(Arc<Loaded>, Library), LoadError> {
-        let Settings {
-            ssl_profile,
-            verify_hostname,
-            host,
-            ..
-        } = &self.settings;
-        let loaded = context.profiles.get(ssl_profile)?.current()?;
-        let config = loaded.client(*verify_hostname, None)?;
-        let content = |error| LoadError::Content {
-            profile: ssl_profile.clone(),
-            error,
-        };
-        let name = server_name(host).map_err(content)?;
-        match UnbufferedClientConnection::new(config, name) {
-            Ok(connection) => Ok((loaded, Library::Client(connection))),
-            Err(error) => Err(LoadError::library(ssl_profile, &error)),
-        }
+fn tls(settings: &Settings, context: &Context) -> Result<(Arc<Loaded>, Library), LoadError> {
+    let Settings {
+        ssl_profile,
+        verify_hostname,
+        host,
+        ..
+    } = settings;
+    let loaded = context.profiles.get(ssl_profile)?.current()?;
+    let config = loaded.client(*verify_hostname, None)?;
+    let content = |error| LoadError::Content {
+        profile: ssl_profile.clone(),
+        error,
+    };
+    let name = server_name(host).map_err(content)?;
+    match UnbufferedClientConnection::new(config, name) {
+        Ok(connection) => Ok((loaded, Library::Client(connection))),
+        Err(error) => Err(LoadError::library(ssl_profile, &error)),
     }
 }
 

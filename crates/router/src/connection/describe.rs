@@ -104,6 +104,8 @@ pub struct LinkRow {
     pub deliveries: u64,
     /// Of them settled from the start.
     pub presettled: u64,
+    /// Of these, such as reached nobody.
+    pub dropped: u64,
     /// Of them accepted.
     pub accepted: u64,
     /// Of them rejected.
@@ -116,4 +118,15 @@ pub struct LinkRow {
     pub priority: u8,
     /// Credit now.
     pub credit: u32,
+}
+
+impl LinkRow {
+    /// Presettled deliveries of a client that reached nobody.
+    pub(crate) fn dropped_of_user(&self) -> u64 {
+        if self.kind == "endpoint" {
+            self.dropped
+        } else {
+            0
+        }
+    }
 }

@@ -183,6 +183,7 @@ impl Task {
             outstanding: outstanding.clone(),
             capacity: self.settings.capacity.into(),
             beyond: edge.then(|| self.handle.clone()),
+            container: self.settings.role == Role::RouteContainer,
         };
         self.context
             .core

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use skupper_routing::AddressKey;
 
 use super::describe::{LinkRow, Peer};
+use crate::auto_link::AutoLink;
 use crate::core::forwarding::Sink;
 use crate::transit::inbox::Inbox;
 use crate::transit::pipe::Consumer;
@@ -36,7 +37,7 @@ pub enum Outlet {
 }
 
 /// What a connection is told from elsewhere.
-pub enum Command {
+pub(crate) enum Command {
     /// Send a delivery.
     Deliver(Consumer, Outlet),
     /// An address that producers of the connection send to got its first destination or lost its last.
@@ -55,6 +56,8 @@ pub enum Command {
         /// What it is for.
         purpose: EdgeLink,
     },
+    /// Attach a link that the configuration asks for.
+    AutoLink(Arc<AutoLink>),
     /// Detach a link.
     Detach {
         /// Its number.
@@ -135,6 +138,8 @@ pub struct ConnectionHandle {
     /// before.
     established: AtomicBool,
     established_now: Notify,
+    /// Management has closed it; the peer may not have heard yet.
+    closing: AtomicBool,
     /// Octets of control messages that wait for the core.
     control: AtomicUsize,
     began: Instant,
@@ -170,6 +175,7 @@ impl ConnectionHandle {
             last_delivery: AtomicU64::new(0),
             established: AtomicBool::new(false),
             established_now: Notify::new(),
+            closing: AtomicBool::new(false),
         })
     }
 
@@ -179,7 +185,7 @@ impl ConnectionHandle {
     }
 
     /// Tells the connection something; it comes back when the connection has ended.
-    pub fn send(&self, command: Command) -> Result<(), Command> {
+    pub(crate) fn send(&self, command: Command) -> Result<(), Command> {
         self.inbox.send(command)
     }
 
@@ -255,6 +261,21 @@ impl ConnectionHandle {
             }
             now.await;
         }
+    }
+
+    /// Closes the connection on behalf of management, which shows it no more.
+    pub(crate) fn close_by_management(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        // It may be closing by itself.
+        drop(self.send(Command::Close {
+            condition: "amqp:connection:forced",
+            description: "Connection forced-closed by management request".to_owned(),
+        }));
+    }
+
+    /// Whether management has closed it.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     /// What the connection is for.

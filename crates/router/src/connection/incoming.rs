@@ -7,6 +7,7 @@ use skupper_amqp::connection::{Incoming, LinkId, SessionId};
 use skupper_amqp::message::{AnnotationsError, Layout, RouterAnnotations, Section, flags};
 use skupper_amqp::performative::names;
 use skupper_amqp::{Condition, DeliveryState};
+use skupper_management::entity::Role;
 use skupper_routing::{AddressKey, Treatment};
 
 use super::links::{Address, Collecting, Current, End, Inbound, Kind, Octets, Replenish};
@@ -77,6 +78,7 @@ impl Task {
                     &mut link.counts.unsettled
                 };
                 *counter += 1;
+                receiver.drained = receiver.drained.saturating_sub(1);
                 if user {
                     self.handle.note_delivery();
                 }
@@ -208,6 +210,7 @@ impl Task {
                 let body = block::keep(octets.into_bytes().slice(used..));
                 let copies = self.context.dispatch.multicast(&key, &message, &[body]);
                 if copies.is_empty() {
+                    self.count_dropped(id, settled);
                     let state = DeliveryState::Released;
                     return self.dispose_unforwarded(id, delivery, settled, state);
                 }
@@ -278,6 +281,15 @@ impl Task {
         self.settle_unforwarded(id, Some(&state), settled);
     }
 
+    /// Counts a delivery that reached nobody, if its sender does not hear of it.
+    fn count_dropped(&mut self, id: LinkId, settled: bool) {
+        if let Some(link) = self.link(id)
+            && settled
+        {
+            link.counts.dropped += 1;
+        }
+    }
+
     /// Counts an outcome and gives the credit back.
     fn settle_unforwarded(&mut self, id: LinkId, state: Option<&DeliveryState>, settled: bool) {
         if let Some(link) = self.link(id)
@@ -331,7 +343,11 @@ impl Task {
         if !more {
             producer.complete(settled);
         }
+        if self.settings.role == Role::RouteContainer {
+            self.context.dispatch.uses.count_from_container(key);
+        }
         if let Err((why, consumer)) = self.context.dispatch.send(key, &producer, consumer) {
+            self.count_dropped(id, settled);
             consumer.settle(undeliverable(why));
         }
         let onward = Onward::One(producer);

@@ -11,6 +11,7 @@ use skupper_routing::AddressKey;
 use super::describe::LinkRow;
 use super::handle::{ConnectionHandle, Purpose};
 use super::onward::Onward;
+use crate::auto_link::AutoLink;
 use crate::core::replies::Reply;
 use crate::tcp::Watch;
 use crate::transit::load::Outstanding;
@@ -57,6 +58,8 @@ pub(crate) struct Link {
     /// The address that it is for; `None` is anonymous.
     pub(crate) address: Option<Address>,
     pub(crate) counts: Counts,
+    /// The configuration asks for it.
+    pub(crate) auto: Option<Arc<AutoLink>>,
 }
 
 /// An address as a terminus names it, and the key that it is looked up by.
@@ -104,6 +107,8 @@ pub(crate) struct ReceiverEnd {
     pub(crate) watch: Option<Arc<Watch>>,
     /// Credit owed while the address cannot be reached.
     pub(crate) withheld: u32,
+    /// Credit that the peer had when the address could not be reached any more, and has not used since.
+    pub(crate) drained: u32,
     /// The address had a destination when last looked at.
     pub(crate) open: bool,
 }
@@ -219,6 +224,8 @@ impl Outbound {
 pub(crate) struct Counts {
     pub(crate) deliveries: u64,
     pub(crate) presettled: u64,
+    /// Presettled ones that reached nobody.
+    pub(crate) dropped: u64,
     pub(crate) accepted: u64,
     pub(crate) rejected: u64,
     pub(crate) released: u64,
@@ -258,6 +265,7 @@ impl Link {
             end,
             address,
             counts: Counts::default(),
+            auto: None,
         }
     }
 
@@ -292,6 +300,7 @@ impl Link {
             unsettled: self.counts.unsettled,
             deliveries: self.counts.deliveries,
             presettled: self.counts.presettled,
+            dropped: self.counts.dropped,
             accepted: self.counts.accepted,
             rejected: self.counts.rejected,
             released: self.counts.released,

@@ -24,6 +24,7 @@ use super::transport::{Transport, TransportError};
 use crate::context::Context;
 use crate::event::{Event, Loss};
 use crate::listen;
+use crate::policy::Denied;
 use crate::stop::Stop;
 use crate::tls::{Attempt, LoadError, Loaded, RefusalLog};
 
@@ -214,6 +215,19 @@ impl AmqpListener {
         context: &Arc<Context>,
     ) {
         let Place { peer, worker } = place;
+        let _admitted = match context.limit.admit() {
+            Ok(admitted) => admitted,
+            Err(Denied { most, first }) => {
+                if first {
+                    tracing::warn!(
+                        target: "POLICY",
+                        "connection from {peer} to {} denied: {most} connections are open, which is maxConnections of the policy: raise it, or end some",
+                        self.settings.name
+                    );
+                }
+                return;
+            }
+        };
         let _ = stream.set_nodelay(true);
         let attempt = Attempt {
             peer: peer.to_string(),
@@ -260,7 +274,13 @@ impl AmqpListener {
                 && matches!(strip, StripAnnotations::Out | StripAnnotations::Both),
             cost: self.settings.cost,
             address: attempt.peer.clone(),
-            user: certificate.map(|certificate| self.user(&certificate, context)),
+            user: certificate.map(|certificate| {
+                let user = self.user(&certificate, context);
+                match &loaded {
+                    Some(loaded) => loaded.display_name(user),
+                    None => user,
+                }
+            }),
             group: None,
         };
         tracing::info!(

@@ -1,9 +1,11 @@
 //! AMQP connections: listeners that accept them, connectors that make and keep them, and the task that runs each.
 
 mod attach;
+mod automatic;
 pub mod connector;
 pub mod describe;
 pub(crate) mod edge;
+mod failover;
 pub mod handle;
 mod handshake;
 mod incoming;

@@ -7,9 +7,10 @@ use skupper_amqp::connection::{Config, Mechanism};
 use skupper_amqp::sasl::{ANONYMOUS, EXTERNAL};
 use skupper_amqp::{Map, Open, Symbol, Value};
 use skupper_management::Attributes;
-use skupper_management::entity::{Connector, Listener, Role};
+use skupper_management::entity::{Connector, FailoverItem, Listener, Role};
 
 use super::describe::{STREAMING_LINKS, TRUNKING};
+use super::failover;
 use crate::password::read_password;
 
 /// How the product is called towards peers, who show it and look for nothing else.
@@ -51,6 +52,10 @@ pub(crate) fn accept(
     open.channel_max = (listener.sessions() - 1).min(u32::from(u16::MAX)) as u16;
     if let Some(access_id) = access_id {
         open.properties = open.properties.with_symbol("qd.access-id", access_id);
+    }
+    let elsewhere = FailoverItem::parse_list(&listener.failover_urls).unwrap_or_default();
+    if let Some(elsewhere) = failover::property(&elsewhere) {
+        open.properties = open.properties.with_symbol(failover::PROPERTY, elsewhere);
     }
     finish(&mut open, listener.role);
     let configured: Vec<&str> = listener.mechanisms().collect();

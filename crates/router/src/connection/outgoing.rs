@@ -44,6 +44,9 @@ impl Task {
             extra = section.len();
             payload.push(section.freeze());
         }
+        if message.presettled {
+            self.shed(id);
+        }
         let tag = DeliveryTag::from(self.context.numbers.delivery());
         let Some(link) = self.link(id) else { return };
         if let End::Receiver(_) = link.end {
@@ -79,6 +82,41 @@ impl Task {
             sender.queue.push_back(token);
         }
         self.mark_ready(id);
+    }
+
+    /// Whoever does not keep up loses what nobody waits for: of a backlog as long as a link's credit, all deliveries that are
+    /// presettled, but for the first, which may be half sent (router protocol reference §6.3).
+    fn shed(&mut self, id: LinkId) {
+        let capacity = self.settings.capacity as usize;
+        let Some(link) = self.link(id) else { return };
+        let End::Sender(sender) = &mut link.end else {
+            return;
+        };
+        // Control messages are never so many, and none of them may be lost on the way.
+        if link.kind == Kind::Control || sender.queue.len() < capacity {
+            return;
+        }
+        let mut queue = std::mem::take(&mut sender.queue);
+        let first = queue.front().copied();
+        let mut dropped = 0;
+        queue.retain(|token| {
+            let presettled = self
+                .outbound
+                .get_mut(*token)
+                .is_some_and(|outbound| outbound.consumer.message().presettled);
+            let keep = Some(*token) == first || !presettled;
+            if !keep && let Some(outbound) = self.outbound.remove(*token) {
+                outbound.consumer.settle(DeliveryState::Released);
+                dropped += 1;
+            }
+            keep
+        });
+        if let Some(link) = self.link(id)
+            && let End::Sender(sender) = &mut link.end
+        {
+            sender.queue = queue;
+            link.counts.dropped += dropped;
+        }
     }
 
     /// Has a link looked at before the next write.

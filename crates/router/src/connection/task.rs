@@ -14,6 +14,7 @@ use skupper_management::entity::Role;
 use skupper_pki::verify::PeerRecord;
 use tokio::time::Sleep;
 
+use super::automatic::reason;
 use super::edge::EdgeSide;
 use super::handle::{Command, ConnectionHandle, Outlet};
 use super::links::{Current, End, Inbound, Link, Outbound, Slab};
@@ -106,6 +107,8 @@ pub(crate) struct Task {
     /// Streaming links without a stream.
     pub(super) pool: VecDeque<LinkId>,
     pub(super) stream_session: Option<SessionId>,
+    /// The session of the links that the configuration asks for.
+    pub(super) auto_session: Option<SessionId>,
     /// Links that have something to send.
     pub(super) ready: VecDeque<LinkId>,
     /// Links that wait for a session's window.
@@ -164,6 +167,7 @@ impl Task {
             data_in: 0,
             pool: VecDeque::new(),
             stream_session: None,
+            auto_session: None,
             ready: VecDeque::new(),
             blocked: Vec::new(),
             starved: false,
@@ -324,6 +328,7 @@ impl Task {
                 self.amqp.close(Some(condition), now);
             }
             Command::Attach { link, purpose } => self.attach_edge_link(link, purpose),
+            Command::AutoLink(auto) => self.attach_auto_link(auto),
             Command::Detach { link } => self.detach_number(link),
             Command::Links(answer) => {
                 let capacity = self.settings.capacity;
@@ -374,6 +379,9 @@ impl Task {
             Event::Ended { session, .. } if self.stream_session == Some(session) => {
                 self.stream_session = None;
             }
+            Event::Ended { session, .. } if self.auto_session == Some(session) => {
+                self.auto_session = None;
+            }
             Event::SessionBegun { .. } | Event::Ended { .. } | Event::Closed(_) => {}
         }
     }
@@ -420,7 +428,11 @@ impl Task {
             );
         }
         let number = link.number;
+        let auto = link.auto.clone();
         self.lose_link(*link);
+        if let Some(auto) = auto {
+            self.lose_auto_link(auto, reason(error));
+        }
         if self.is_edge() {
             let connection = self.handle.number;
             self.context.core.tell(CoreCommand::EdgeLinkLost {
@@ -489,6 +501,7 @@ impl Task {
         for link in std::mem::take(&mut self.links).into_iter().flatten() {
             self.lose_link(*link);
         }
+        self.leave_auto_links();
         if self.handle.peer.get().is_some() && (self.settings.is_router() || self.is_edge()) {
             self.context
                 .core

@@ -20,6 +20,10 @@ pub struct AddressUse {
     pub egress: AtomicU64,
     /// Deliveries that went from one router to another.
     pub transit: AtomicU64,
+    /// Deliveries that containers have sent, of those that entered here.
+    pub ingress_container: AtomicU64,
+    /// Deliveries given to containers, of those given to destinations of this router.
+    pub egress_container: AtomicU64,
     /// Deliveries given to consumers inside the router.
     pub inner: AtomicU64,
     /// Unsettled deliveries by the control link of the neighbour they went to.
@@ -69,6 +73,10 @@ pub struct Totals {
     pub egress: AtomicU64,
     /// As [`AddressUse::transit`].
     pub transit: AtomicU64,
+    /// As [`AddressUse::ingress_container`].
+    pub ingress_container: AtomicU64,
+    /// As [`AddressUse::egress_container`].
+    pub egress_container: AtomicU64,
 }
 
 const SHARDS: usize = 32;
@@ -112,5 +120,20 @@ impl AddressUses {
         let new = Arc::<AddressUse>::default();
         shard.insert(key.clone(), new.clone());
         new
+    }
+
+    /// Counts a delivery that a container has sent to an address.
+    pub(crate) fn count_from_container(&self, key: &AddressKey) {
+        let usage = self.of(key);
+        for count in [&usage.ingress_container, &self.totals.ingress_container] {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a delivery that is given to a container.
+    pub(crate) fn count_to_container(&self, usage: &AddressUse) {
+        for count in [&usage.egress_container, &self.totals.egress_container] {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }

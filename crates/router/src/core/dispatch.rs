@@ -192,6 +192,9 @@ impl Dispatch {
             Some(Choice::Local(index)) => {
                 usage.egress.fetch_add(1, Ordering::Relaxed);
                 self.uses.totals.egress.fetch_add(1, Ordering::Relaxed);
+                if links[index].container {
+                    self.uses.count_to_container(&usage);
+                }
                 deliver(&links[index], producer, consumer);
                 Ok(())
             }

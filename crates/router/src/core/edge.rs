@@ -440,6 +440,7 @@ fn destination(
         outstanding,
         capacity: CAPACITY,
         beyond: Some(connection.clone()),
+        container: false,
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Destination {
     pub capacity: u64,
     /// The connection from or to an edge router that it lies behind, if it does.
     pub beyond: Option<Arc<ConnectionHandle>>,
+    /// It lies on a connection with the role `route-container`.
+    pub container: bool,
 }
 
 impl Destination {

@@ -99,6 +99,7 @@ impl Context {
             outstanding: Outstanding::default(),
             capacity: QUEUE as u64,
             beyond: None,
+            container: false,
         };
         self.core.add_destination(key.clone(), destination, true);
         Subscription {

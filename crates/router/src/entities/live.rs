@@ -46,6 +46,7 @@ impl Entities {
             }
             Running::Connector(connector) => {
                 let (status, message) = connector.status();
+                set("failoverUrls", connector.failover_urls().into());
                 set("connectionStatus", status.as_str().into());
                 set("connectionMsg", message.into());
                 connector.refusals.snapshot().write_to(&mut shown);
@@ -100,6 +101,16 @@ impl Entities {
                     shown.entry(name).or_insert(value);
                 }
             }
+            Running::AutoLink(auto) => {
+                let state = auto.shown();
+                set("operStatus", state.status.into());
+                if let Some(link) = state.link {
+                    set("linkRef", link.to_string().into());
+                }
+                if !state.last_error.is_empty() {
+                    set("lastError", state.last_error.into());
+                }
+            }
             Running::Nothing => {}
         }
         shown
@@ -134,25 +145,32 @@ impl Entities {
             if delete && self.flow_sets().any(|(flows, _)| flows.close_one(number)) {
                 return Ok(wanted);
             }
+            if delete && self.is_egress(number) {
+                return Err(not_allowed());
+            }
             return Err(not_found());
         };
         if delete {
             if connection.purpose() != Purpose::Client {
-                let text = "You are not allowed to perform this operation.";
-                return Err(Failure::Forbidden(text.to_owned()));
+                return Err(not_allowed());
             }
-            // It may be closing by itself.
-            drop(connection.send(Command::Close {
-                condition: "amqp:connection:forced",
-                description: "Connection forced-closed by management request".to_owned(),
-            }));
+            connection.close_by_management();
         }
         Ok(wanted)
     }
 
+    /// Whether it is the number of a TCP connector's own place in the network.
+    fn is_egress(&self, number: u64) -> bool {
+        let mut entries = self.of(Kind::TcpConnector).iter();
+        entries.any(|entry| {
+            matches!(&entry.running, Running::TcpConnector(connector) if connector.number == number)
+        })
+    }
+
     fn connections(&self, visit: Visit<'_>) -> ControlFlow<()> {
-        for connection in self.context.connections.all() {
-            visit(connection_row(&connection))?;
+        let connections = self.context.connections.all();
+        for connection in connections.iter().filter(|each| !each.is_closing()) {
+            visit(connection_row(connection))?;
         }
         for entry in self.of(Kind::TcpConnector) {
             if let Running::TcpConnector(connector) = &entry.running {
@@ -306,6 +324,14 @@ impl Entities {
             ("deliveriesTransit", count(&usage.transit)),
             ("deliveriesToContainer", count(&usage.inner)),
             (
+                "deliveriesIngressRouteContainer",
+                count(&usage.ingress_container),
+            ),
+            (
+                "deliveriesEgressRouteContainer",
+                count(&usage.egress_container),
+            ),
+            (
                 "transitOutstanding",
                 vec![Value::from(usage.transit_outstanding())].into(),
             ),
@@ -398,10 +424,18 @@ impl Entities {
             ),
             ("linkCount", links.len().into()),
             ("nodeCount", forwarding.table.routers().count().into()),
-            ("autoLinkCount", 0.into()),
+            ("autoLinkCount", self.of(Kind::AutoLink).len().into()),
             ("connectionCount", connections.into()),
             ("presettledDeliveries", sum(|link| link.presettled)),
-            ("droppedPresettledDeliveries", 0.into()),
+            (
+                "droppedPresettledDeliveries",
+                // Of a producer's where there is no consumer, of a consumer's where it does not keep up.
+                links
+                    .iter()
+                    .map(LinkRow::dropped_of_user)
+                    .sum::<u64>()
+                    .into(),
+            ),
             ("acceptedDeliveries", sum(|link| link.accepted)),
             ("rejectedDeliveries", sum(|link| link.rejected)),
             ("releasedDeliveries", sum(|link| link.released)),
@@ -410,6 +444,10 @@ impl Entities {
             ("version", env!("CARGO_PKG_VERSION").into()),
         ])
     }
+}
+
+fn not_allowed() -> Failure {
+    Failure::Forbidden("You are not allowed to perform this operation.".to_owned())
 }
 
 /// Columns of addresses that this router has nothing to count for; tools compute with them.
@@ -584,7 +622,7 @@ fn link_row(link: &LinkRow) -> Attributes {
         ("connectionId", link.connection.to_string().into()),
         ("operStatus", "up".into()),
         ("presettledCount", link.presettled.into()),
-        ("droppedPresettledCount", 0.into()),
+        ("droppedPresettledCount", link.dropped.into()),
         ("acceptedCount", link.accepted.into()),
         ("rejectedCount", link.rejected.into()),
         ("releasedCount", link.released.into()),

@@ -1,5 +1,7 @@
 //! Making, changing and removing what runs of a configured entity.
 
+use std::sync::Arc;
+
 use skupper_management::agent::Failure;
 use skupper_management::entity::{
     ConfigAddress, Connector, Listener, ListenerAddress, MultiAddressStrategy, ProxyProfile,
@@ -10,7 +12,9 @@ use skupper_management::{Attributes, Kind, Value};
 use skupper_pki::certificate::check_format;
 
 use super::{Entities, Entry, Running};
+use crate::auto_link::AutoLink;
 use crate::connection::connector::AmqpConnector;
+use crate::connection::handle::Command;
 use crate::connection::listener::AmqpListener;
 use crate::core::{CoreCommand, Rule};
 use crate::event::Event;
@@ -49,6 +53,7 @@ impl Entities {
                 Running::Nothing
             }
             Kind::ConfigAddress => self.make_rule(attributes)?,
+            Kind::AutoLink => self.make_auto_link(attributes)?,
             Kind::Listener => self.make_listener(attributes)?,
             Kind::Connector => {
                 let settings: Connector = read(attributes)?;
@@ -105,6 +110,10 @@ impl Entities {
                 Running::TcpConnector(connector)
             }
             Kind::ListenerAddress => self.make_target(attributes)?,
+            Kind::Policy => {
+                self.set_policy(attributes);
+                Running::Nothing
+            }
             Kind::Log => {
                 crate::agent::logging::configure(&read(attributes)?).map_err(configuration)?;
                 Running::Nothing
@@ -155,6 +164,31 @@ impl Entities {
         added.map_err(|error| Failure::BadRequest(error.to_string()))?;
         self.context.core.tell(CoreCommand::AddRule(rule.clone()));
         Ok(Running::Rule(rule))
+    }
+
+    fn set_policy(&self, attributes: &Attributes) {
+        let most = attributes.get("maxConnections").and_then(Value::as_u64);
+        if let Some(most) = most {
+            self.context.limit.set(most);
+        }
+        if attributes.get("enableVhostPolicy").and_then(Value::as_bool) == Some(true) {
+            tracing::error!(
+                target: "POLICY",
+                "enableVhostPolicy is set and not obeyed: this router knows maxConnections and no other policy, so whoever may connect may use every address; limit who may connect with authenticatePeer and caCertFile"
+            );
+        }
+    }
+
+    fn make_auto_link(&mut self, attributes: &Attributes) -> Result<Running, Failure> {
+        let auto = Arc::new(AutoLink::new(read(attributes)?));
+        self.context.auto_links.add(auto.clone());
+        for connection in self.context.connections.all() {
+            if connection.role == Role::RouteContainer {
+                // One that has ended needs no links.
+                drop(connection.send(Command::AutoLink(auto.clone())));
+            }
+        }
+        Ok(Running::AutoLink(auto))
     }
 
     fn make_target(&mut self, attributes: &Attributes) -> Result<Running, Failure> {
@@ -294,6 +328,14 @@ impl Entities {
                 self.context
                     .core
                     .tell(CoreCommand::RemoveRule(rule.clone()));
+            }
+            Running::AutoLink(auto) => {
+                for (connection, link) in self.context.auto_links.remove(auto) {
+                    if let Some(connection) = self.context.connections.get(connection) {
+                        // As above: one that has ended has no links.
+                        drop(connection.send(Command::Detach { link }));
+                    }
+                }
             }
             Running::Target(listener) => {
                 if let Some(target) = listener.remove_target(name) {

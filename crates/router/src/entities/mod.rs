@@ -13,6 +13,7 @@ use skupper_management::agent::{Failure, LogLine, Store};
 use skupper_management::entity::Mode;
 use skupper_management::{Attributes, Kind, Value};
 
+use crate::auto_link::AutoLink;
 use crate::connection::connector::AmqpConnector;
 use crate::connection::listener::AmqpListener;
 use crate::context::Context;
@@ -32,6 +33,7 @@ enum Running {
     /// An address of a TCP listener.
     Target(Arc<TcpListener>),
     Rule(Rule),
+    AutoLink(Arc<AutoLink>),
 }
 
 struct Entry {
@@ -149,7 +151,11 @@ impl Running {
             Running::Connector(connector) => connector.stop(context),
             Running::TcpListener(listener) => listener.stop(close_flows),
             Running::TcpConnector(connector) => connector.stop(context, close_flows),
-            Running::Nothing | Running::Profile(_) | Running::Target(_) | Running::Rule(_) => {}
+            Running::Nothing
+            | Running::Profile(_)
+            | Running::Target(_)
+            | Running::Rule(_)
+            | Running::AutoLink(_) => {}
         }
     }
 }

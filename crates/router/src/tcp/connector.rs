@@ -62,6 +62,7 @@ impl TcpConnector {
             outstanding: Outstanding::default(),
             capacity: CAPACITY,
             beyond: None,
+            container: false,
         };
         let key = context.dispatch.naming.key(&connector.settings.address);
         context.core.add_destination(key, destination, false);

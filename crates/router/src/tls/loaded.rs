@@ -9,7 +9,7 @@ use rustls::time_provider::DefaultTimeProvider;
 use rustls::{ClientConfig, ServerConfig};
 use skupper_management::entity::{PasswordSource, SslProfile};
 use skupper_pki::judge::Severity;
-use skupper_pki::tls::{ClientOptions, Identity, ServerOptions, TlsError, Versions};
+use skupper_pki::tls::{Ciphers, ClientOptions, Identity, ServerOptions, TlsError, Versions};
 use skupper_pki::tls::{client_config, server_config};
 use skupper_pki::{Credential, Expectation, Finding, Role, TrustBundle, judge};
 
@@ -32,6 +32,9 @@ pub struct Loaded {
     pub trusted: Option<TrustBundle>,
     profile: String,
     versions: Versions,
+    ciphers: Ciphers,
+    /// What users are called who have another name in their certificates.
+    names: HashMap<String, String>,
     servers: Mutex<HashMap<ServerUse, Arc<ServerConfig>>>,
     clients: Mutex<HashMap<ClientUse, Arc<ClientConfig>>>,
 }
@@ -104,6 +107,28 @@ pub enum LoadError {
         /// The attribute.
         found: String,
     },
+    /// A cipher list that leaves nothing to speak.
+    #[error(
+        "Failed to configure TLS Ciphers '{found}' for sslProfile '{profile}': none of the TLS 1.2 suites that it selects is spoken here: add ECDHE with AES-GCM or ChaCha20, or leave the attribute out"
+    )]
+    Ciphers {
+        /// The profile.
+        profile: String,
+        /// The attribute.
+        found: String,
+    },
+    /// The users' names cannot be read.
+    #[error(
+        "sslProfile '{profile}': uidNameMappingFile '{path}': expected a JSON object that maps user ids to names: {error}"
+    )]
+    Names {
+        /// The profile.
+        profile: String,
+        /// The file.
+        path: String,
+        /// What is wrong in it.
+        error: String,
+    },
     /// The key's password cannot be found.
     #[error(
         "sslProfile '{profile}': the password of the private key is not in {place}: put it there, or correct the attribute password"
@@ -149,16 +174,9 @@ impl LoadError {
 
 /// The bytes of a profile's files; a file that is not configured is empty.
 pub(crate) fn read_files(settings: &SslProfile) -> Result<Credential, LoadError> {
-    let read = |attribute, path: &str| {
-        if path.is_empty() {
-            return Ok(Vec::new());
-        }
-        fs::read(path).map_err(|error| LoadError::File {
-            profile: settings.name.clone(),
-            attribute,
-            path: path.to_owned(),
-            error: error.to_string(),
-        })
+    let read = |attribute, path: &str| match path {
+        "" => Ok(Vec::new()),
+        path => read_file(&settings.name, attribute, path),
     };
     let tls_crt = read("certFile", &settings.cert_file)?;
     // Some put the key into the certificate's file.
@@ -181,6 +199,15 @@ pub(crate) fn read_files(settings: &SslProfile) -> Result<Credential, LoadError>
         tls_crt,
         tls_key,
         ca_crt: read("caCertFile", &settings.ca_cert_file)?,
+    })
+}
+
+fn read_file(profile: &str, attribute: &'static str, path: &str) -> Result<Vec<u8>, LoadError> {
+    fs::read(path).map_err(|error| LoadError::File {
+        profile: profile.to_owned(),
+        attribute,
+        path: path.to_owned(),
+        error: error.to_string(),
     })
 }
 
@@ -228,10 +255,17 @@ impl Loaded {
             identity,
             trusted,
             versions: versions(&profile, &settings.protocols)?,
+            ciphers: ciphers(&profile, &settings.ciphers)?,
+            names: names(&profile, &settings.uid_name_mapping_file)?,
             profile,
             servers: Mutex::default(),
             clients: Mutex::default(),
         })
+    }
+
+    /// What a user is called: as the profile's `uidNameMappingFile` says, if it says anything of this one.
+    pub(crate) fn display_name(&self, user: String) -> String {
+        self.names.get(&user).cloned().unwrap_or(user)
     }
 
     /// For an AMQP listener; `demand_certificate` asks clients for theirs.
@@ -288,6 +322,7 @@ impl Loaded {
             clients,
             alpn,
             versions: self.versions,
+            ciphers: self.ciphers.clone(),
             clock: Arc::new(DefaultTimeProvider),
         };
         let mut config = server_config(options).map_err(|error| self.content(error))?;
@@ -331,6 +366,7 @@ impl Loaded {
                 .into_iter()
                 .collect(),
             versions: self.versions,
+            ciphers: self.ciphers.clone(),
             clock: Arc::new(DefaultTimeProvider),
         };
         let mut config = client_config(options).map_err(|error| self.content(error))?;
@@ -385,6 +421,25 @@ fn versions(profile: &str, protocols: &str) -> Result<Versions, LoadError> {
         (false, false) if protocols.trim().is_empty() => Ok(Versions::default()),
         (false, false) => Err(unknown()),
     }
+}
+
+fn ciphers(profile: &str, list: &str) -> Result<Ciphers, LoadError> {
+    Ciphers::parse(list).ok_or_else(|| LoadError::Ciphers {
+        profile: profile.to_owned(),
+        found: list.to_owned(),
+    })
+}
+
+fn names(profile: &str, path: &str) -> Result<HashMap<String, String>, LoadError> {
+    if path.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let octets = read_file(profile, "uidNameMappingFile", path)?;
+    serde_json::from_slice(&octets).map_err(|error| LoadError::Names {
+        profile: profile.to_owned(),
+        path: path.to_owned(),
+        error: error.to_string(),
+    })
 }
 
 /// What is wrong with a profile's files now, whether they are in use or not.

@@ -1,6 +1,7 @@
 //! Routers, clients and servers for tests: everything on loopback, every port made up by the system.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod clients;
 pub(crate) mod trust;
 
 use std::io::{Read, Write};

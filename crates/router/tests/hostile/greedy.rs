@@ -149,6 +149,75 @@ fn a_consumer_never_grants_credit() {
     hub.serves_others();
 }
 
+/// Sends a delivery that nobody has to answer.
+fn send_presettled(producer: &mut Raw, link: LinkId, number: u64, body: &Bytes) {
+    let mut payload = Payload::from(body.clone());
+    let outgoing = Outgoing {
+        tag: number.into(),
+        token: number,
+        settled: true,
+        ..Outgoing::default()
+    };
+    loop {
+        match producer.amqp.transfer(link, &outgoing, &mut payload) {
+            Ok(Sent::All(_)) => return,
+            Ok(Sent::Credit | Sent::Window(_)) => assert!(producer.turn()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_consumer_does_not_keep_up_with_what_is_presettled() {
+    let mut hub = Hub::new(&[]);
+    let mut consumer = Raw::open(hub.connect(hub.ports.clients));
+    let taken = attach(&mut consumer, Role::Receiver, "queue");
+    let mut producer = Raw::open(hub.connect(hub.ports.clients));
+    let link = attach(&mut producer, Role::Sender, "queue");
+    let body = message("queue", 64 * 1024);
+    // Twice as much as the router may take: old ones are dropped for new ones, and the producer is not held back.
+    for number in 0..3000 {
+        send_presettled(&mut producer, link, number, &body);
+    }
+    hub.has_not_grown();
+    consumer.amqp.grant(taken, 1).unwrap();
+    consumer.wait("delivery", |event| {
+        matches!(event, Event::Transfer(_)).then_some(())
+    });
+    hub.serves_others();
+}
+
+#[test]
+fn credit_does_not_grow_with_consumers_that_come_and_go() {
+    let hub = Hub::new(&[]);
+    let mut consumer = Raw::open(hub.connect(hub.ports.clients));
+    let taken = attach(&mut consumer, Role::Receiver, "queue");
+    let mut producer = Raw::open(hub.connect(hub.ports.clients));
+    let link = attach(&mut producer, Role::Sender, "queue");
+    let granted = |event: &Event| match event {
+        Event::Flow { credit, drain, .. } if *credit > 0 && !drain => Some(*credit),
+        _ => None,
+    };
+    let first = producer.wait("credit", granted);
+    consumer.amqp.detach(taken, None).unwrap();
+    assert!(consumer.turn());
+    producer.wait("drain", |event| {
+        matches!(event, Event::Flow { drain: true, .. }).then_some(())
+    });
+    // It uses some of what it was asked to use or give back, and gives nothing back.
+    let body = message("queue", 1000);
+    for number in 0..100 {
+        send_presettled(&mut producer, link, number, &body);
+    }
+    let mut other = Raw::open(hub.connect(hub.ports.clients));
+    attach(&mut other, Role::Receiver, "queue");
+    producer.wait("credit", |event| match event {
+        Event::Flow { credit, .. } if *credit >= first => Some(()),
+        _ => None,
+    });
+    assert_eq!(producer.amqp.credit(link), first);
+}
+
 #[test]
 fn a_producer_sends_without_credit() {
     let mut hub = Hub::new(&[]);

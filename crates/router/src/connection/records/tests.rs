@@ -15,7 +15,7 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::time_provider::DefaultTimeProvider;
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 use skupper_pki::issue::{CaRequest, Issuer, LeafRequest, issue_ca};
-use skupper_pki::tls::{ClientOptions, Identity, ServerOptions, Versions};
+use skupper_pki::tls::{Ciphers, ClientOptions, Identity, ServerOptions, Versions};
 use skupper_pki::tls::{client_config, server_config, server_name};
 use skupper_pki::{Credential, KeyAlgorithm, TrustBundle};
 
@@ -56,6 +56,7 @@ pub(super) fn configs(
         verify_name: true,
         alpn: Vec::new(),
         versions: Versions::Tls13,
+        ciphers: Ciphers::default(),
         clock: Arc::new(DefaultTimeProvider),
     })
     .unwrap();
@@ -65,6 +66,7 @@ pub(super) fn configs(
         clients: Some(bundle),
         alpn: Vec::new(),
         versions: Versions::Tls13,
+        ciphers: Ciphers::default(),
         clock: Arc::new(DefaultTimeProvider),
     })
     .unwrap();
