@@ -313,6 +313,49 @@ fn a_restart_forgets_and_late_messages_of_the_run_before_do_not_bring_it_back() 
 }
 
 #[test]
+fn a_run_in_between_that_is_heard_of_late_is_not_believed_for_long() {
+    let mut engine = neighbours();
+    // `far` is behind the neighbour; runs 5, 6 and 7 of it followed each other, and 7 was heard of first.
+    let of_run = |instance: i64, ls_seq: u64| {
+        let ControlMessage::LinkStateUpdate(mut update) = link_state("far", ls_seq, &[("peer", 1)])
+        else {
+            panic!("a link state")
+        };
+        update.instance = Some(instance);
+        ControlMessage::LinkStateUpdate(update)
+    };
+    engine.handle_message(
+        LINK,
+        link_state("peer", 2, &[("me", 1), ("far", 1)]),
+        ms(200),
+    );
+    engine.handle_message(LINK, of_run(5, 3), ms(210));
+    said(&mut engine);
+    engine.handle_message(LINK, of_run(7, 1), ms(220));
+    engine.handle_message(LINK, exist("far", 1, &["Mfar"]), ms(230));
+    engine.handle_timeout(ms(300));
+    said(&mut engine);
+    assert!(has(&engine, "Mfar"));
+    engine.handle_message(LINK, advertisement("far", 6, 1, 1), ms(310));
+    assert_eq!(opcodes(&mut engine), ["LSR", "MAR"]);
+    assert!(!has(&engine, "Mfar"));
+    // What comes at once may be late itself. What it answers a moment later is not.
+    engine.handle_message(LINK, of_run(7, 2), ms(320));
+    engine.handle_timeout(ms(900));
+    assert_eq!(opcodes(&mut engine), ["LSR", "MAR"], "it is asked again");
+    engine.handle_message(LINK, of_run(7, 2), ms(1400));
+    assert!(opcodes(&mut engine).contains(&"MAR"));
+    engine.handle_message(LINK, exist("far", 1, &["Mfar"]), ms(1410));
+    engine.handle_timeout(ms(1500));
+    said(&mut engine);
+    assert!(has(&engine, "Mfar"));
+    // From now on the run in between is the late one.
+    engine.handle_message(LINK, advertisement("far", 6, 1, 1), ms(1510));
+    said(&mut engine);
+    assert!(has(&engine, "Mfar"));
+}
+
+#[test]
 fn silence_loses_a_neighbour_and_its_addresses_after_a_moment() {
     let mut engine = neighbours();
     engine.handle_timeout(ms(2900));

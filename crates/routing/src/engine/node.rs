@@ -60,6 +60,7 @@ pub(super) struct Held<T> {
 /// A request to be sent (again) when due and the router is in reach.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Request {
+    since: Duration,
     pub(super) due: Duration,
     pub(super) wait: Duration,
 }
@@ -68,9 +69,16 @@ impl<T: Default> Held<T> {
     /// Asks, unless it has been asked already.
     pub(super) fn want(&mut self, now: Duration, retry: Duration) {
         self.request.get_or_insert(Request {
+            since: now,
             due: now,
             wait: retry,
         });
+    }
+
+    /// For how long an answer has been waited for; zero where none is.
+    pub(super) fn asked_for(&self, now: Duration) -> Duration {
+        self.request
+            .map_or(Duration::ZERO, |request| now.saturating_sub(request.since))
     }
 
     /// A newer state.

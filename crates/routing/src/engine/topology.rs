@@ -46,6 +46,8 @@ const SAME_FLOOD: Duration = Duration::from_secs(1);
 const REPEAT: Duration = Duration::from_millis(1200);
 /// So long may messages of a router's former run be under way.
 const LATE: Duration = Duration::from_secs(10);
+/// Where the run that is believed in has not answered for so long, and one that was given up does, that one is the present.
+const ANSWER: Duration = Duration::from_secs(1);
 pub(super) const TICK: Duration = Duration::from_secs(1);
 
 impl Engine {
@@ -53,13 +55,16 @@ impl Engine {
         let Some(index) = self.learn(&ra.id) else {
             return;
         };
-        if !self.on_instance(index, ra.instance) {
-            return;
-        }
         let (now, retry) = (self.now, self.config.request_retry);
+        let believed = self.on_instance(index, ra.instance);
         let Some(node) = self.nodes.get_mut(index) else {
             return;
         };
+        if !believed {
+            // Late, or the run that is believed in is: the router itself knows which.
+            node.link_state.want(now, retry);
+            return;
+        }
         node.refreshed = now;
         if node.link_state.advertise(ra.ls_seq, now) {
             node.link_state.want(now, retry);
@@ -115,11 +120,15 @@ impl Engine {
         let Some(index) = self.learn(&update.id) else {
             return;
         };
-        if update
-            .instance
-            .is_some_and(|instance| !self.on_instance(index, instance))
-        {
-            return;
+        if let Some(instance) = update.instance {
+            if let Some(node) = self.nodes.get_mut(index)
+                && node.link_state.asked_for(self.now) >= ANSWER
+            {
+                node.former.retain(|(former, _)| *former != instance);
+            }
+            if !self.on_instance(index, instance) {
+                return;
+            }
         }
         let peers = self.learn_peers(&update.id, update.ls.peers);
         let now = self.now;
@@ -189,7 +198,10 @@ impl Engine {
         self.on_instance(index, instance);
     }
 
-    /// Takes notice of a router's instance; false where the message is left over from the run before.
+    /// Takes notice of a router's instance; false where the message is left over from a run before.
+    ///
+    /// Instances have no order: a clock may have been set back. So one that was never heard of is taken for a new run, although
+    /// it may be one in between, whose messages come by a slower way than those of the run after it.
     fn on_instance(&mut self, index: RouterIndex, instance: i64) -> bool {
         let (now, retry) = (self.now, self.config.request_retry);
         let Some(node) = self.nodes.get_mut(index) else {
@@ -214,6 +226,10 @@ impl Engine {
                 let id = node.id.clone();
                 self.set_links(index, &BTreeMap::new());
                 self.forget_addresses(index);
+                if let Some(node) = self.nodes.get_mut(index) {
+                    // Only an advertisement tells where its addresses stand, and this may have been another message.
+                    node.mobile.want(now, retry);
+                }
                 self.out
                     .push_back(Output::Event(Event::RouterRestarted { id }));
                 true

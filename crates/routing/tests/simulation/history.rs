@@ -1,7 +1,8 @@
 //! Histories: changes at any moment, also before the last one has been digested, some of them silent; then peace, then one
 //! failure alone.
 //!
-//! `SKUPPER_HISTORIES=100000` plays that many; a failing one says its seed, which `SKUPPER_SEED` plays alone.
+//! `SKUPPER_HISTORIES=100000` plays that many, from `SKUPPER_FIRST` on; a failing one says the command that plays it alone
+//! and tells it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -98,18 +99,17 @@ fn fail(net: &mut Net) -> bool {
 }
 
 /// One history, of which everything is decided by its seed.
-fn play(seed: u64, loss: usize) -> Result<(), String> {
+fn play(seed: u64, loss: usize, told: bool) -> Result<(), String> {
     let routers = 2 + seed as usize % 9;
     let mut net = random_net(seed, routers, seed as usize % 7);
-    net.loss = loss;
+    (net.loss, net.told) = (loss, told);
     for _ in 0..12 {
         let pause = net.dice.below(1500) as u64;
         net.run_for(ms(pause));
         change(&mut net);
     }
     net.run_until(net.all_go_on());
-    // Who was stopped when the last news came by may have to wait for the regular advertisement.
-    let limit = if loss == 0 { ms(40_000) } else { ms(98_000) };
+    let limit = if loss == 0 { ms(16_000) } else { ms(98_000) };
     net.converge_within(limit)?;
     net.loss = 0;
     net.run_for(ms(5000));
@@ -121,15 +121,19 @@ fn play(seed: u64, loss: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Plays histories on all processors.
-fn histories(default: u64, loss: usize) {
+/// Plays histories on all processors, for the test of this name.
+fn histories(test: &str, default: u64, loss: usize) {
     let number = |name: &str| {
         let text = std::env::var(name).ok()?;
         Some(text.parse::<u64>().unwrap())
     };
-    let (first, count) = match number("SKUPPER_SEED") {
+    let alone = number("SKUPPER_SEED");
+    let (first, count) = match alone {
         Some(seed) => (seed, 1),
-        None => (0, number("SKUPPER_HISTORIES").unwrap_or(default)),
+        None => (
+            number("SKUPPER_FIRST").unwrap_or(0),
+            number("SKUPPER_HISTORIES").unwrap_or(default),
+        ),
     };
     let next = AtomicU64::new(first);
     let player = || {
@@ -138,8 +142,11 @@ fn histories(default: u64, loss: usize) {
             if seed >= first + count {
                 return;
             }
-            if let Err(wrong) = play(seed, loss) {
-                panic!("SKUPPER_SEED={seed} with {loss} % loss: {wrong}");
+            if let Err(wrong) = play(seed, loss, alone.is_some()) {
+                panic!(
+                    "with {loss} % loss: {wrong}; again by: \
+                     SKUPPER_SEED={seed} cargo test -p skupper-routing --test simulation {test}"
+                );
             }
         }
     };
@@ -153,10 +160,10 @@ fn histories(default: u64, loss: usize) {
 
 #[test]
 fn histories_converge() {
-    histories(300, 0);
+    histories("histories_converge", 300, 0);
 }
 
 #[test]
 fn histories_with_loss_converge() {
-    histories(100, 5);
+    histories("histories_with_loss_converge", 100, 5);
 }

@@ -77,6 +77,8 @@ pub(crate) struct Net {
     pub(crate) routers: Vec<Router>,
     pub(crate) cables: Vec<Cable>,
     pub(crate) loss: usize,
+    /// Tells on standard output what is sent, received, lost and changed.
+    pub(crate) told: bool,
     /// Control messages put on cables so far, by opcode.
     pub(crate) sent: BTreeMap<&'static str, usize>,
     pub(crate) dice: Dice,
@@ -94,6 +96,7 @@ impl Net {
             routers: Vec::new(),
             cables: Vec::new(),
             loss: 0,
+            told: false,
             sent: BTreeMap::new(),
             dice: Dice::new(seed),
             ends: HashMap::new(),
@@ -121,8 +124,17 @@ impl Net {
         net
     }
 
+    /// A line of the history, where it is told.
+    pub(crate) fn tell(&self, router: usize, what: std::fmt::Arguments<'_>) {
+        if self.told {
+            let (now, id) = (self.now.as_secs_f64(), &self.routers[router].id);
+            println!("{now:9.4} {id} {what}");
+        }
+    }
+
     pub(crate) fn start(&mut self, router: usize) {
         let now = self.now;
+        self.tell(router, format_args!("starts"));
         let r = &mut self.routers[router];
         assert!(r.engine.is_none());
         r.instance += 1;
@@ -141,6 +153,7 @@ impl Net {
 
     /// As kill -9: the connections break at once.
     pub(crate) fn kill(&mut self, router: usize) {
+        self.tell(router, format_args!("is killed"));
         self.routers[router].engine = None;
         self.routers[router].due = None;
         for cable in 0..self.cables.len() {
@@ -152,7 +165,10 @@ impl Net {
 
     /// As SIGSTOP, until then: what comes waits, what is due is late.
     pub(crate) fn stop_for(&mut self, router: usize, time: Duration) {
-        self.routers[router].stopped_until = self.now + time;
+        self.tell(router, format_args!("stops for {time:?}"));
+        // One that is stopped already stays so: what waits for it must come in order.
+        let until = &mut self.routers[router].stopped_until;
+        *until = (*until).max(self.now + time);
     }
 
     /// When none is stopped any more.
@@ -212,6 +228,7 @@ impl Net {
     }
 
     pub(crate) fn address(&mut self, router: usize, address: &str, up: bool) {
+        self.tell(router, format_args!("address {address} up: {up}"));
         let now = self.now;
         let r = &mut self.routers[router];
         let key = AddressKey::mobile(address);
@@ -287,6 +304,9 @@ impl Net {
             match output {
                 Output::Send { to, message, links } => {
                     assert!(!links.is_empty());
+                    if !matches!(message, ControlMessage::Hello(_)) {
+                        self.tell(router, format_args!("says on {links:?} {message:?}"));
+                    }
                     let to = to.address().into_owned();
                     let me = self.routers[router].id.annotation();
                     let payload = message.encode(&to);
@@ -306,7 +326,10 @@ impl Net {
                     let engine = self.routers[router].engine.as_ref().unwrap();
                     assert!(Arc::ptr_eq(engine.table(), &table));
                 }
-                Output::Event(event) => self.routers[router].events.push((now, event)),
+                Output::Event(event) => {
+                    self.tell(router, format_args!("{event:?}"));
+                    self.routers[router].events.push((now, event));
+                }
             }
         }
         self.routers[router].due = self.routers[router]
@@ -336,6 +359,7 @@ impl Net {
         assert_eq!(self.cables[cable].ends[side], router);
         *self.sent.entry(opcode).or_default() += 1;
         if self.cables[cable].frozen || (self.loss > 0 && self.dice.chance(self.loss)) {
+            self.tell(router, format_args!("loses what is for {to}"));
             return;
         }
         let jitter = Duration::from_micros(self.dice.below(300) as u64);
@@ -373,6 +397,8 @@ impl Net {
     fn deliver(&mut self, parcel: Parcel) {
         let c = &self.cables[parcel.cable];
         if c.links[parcel.side] != parcel.sent_on || c.frozen {
+            let receiver = c.ends[1 - parcel.side];
+            self.tell(receiver, format_args!("misses what was for {}", parcel.to));
             return;
         }
         let (router, link) = (c.ends[1 - parcel.side], c.links[1 - parcel.side]);
@@ -390,6 +416,9 @@ impl Net {
         let message = ControlMessage::from_payload(&parcel.payload).unwrap();
         let opcode = message.opcode();
         if forward.here {
+            if self.told && !matches!(message, ControlMessage::Hello(_)) {
+                println!("{:9.4} {} hears {message:?}", self.now.as_secs_f64(), r.id);
+            }
             if !engine.passes_on(&message, self.now) {
                 forward.links.clear();
             }
