@@ -18,6 +18,7 @@ use crate::connection::Registry;
 use crate::context::{Context, Numbers};
 use crate::core::dispatch::Dispatch;
 use crate::core::forwarding::{Forwarding, Locals};
+use crate::core::waiting::Waiting;
 use crate::core::{self, Core, CoreHandle, Treatments};
 use crate::entities::Entities;
 use crate::event::Events;
@@ -104,6 +105,7 @@ impl Router {
             uplink: None,
         };
         let dispatch = Arc::new(Dispatch {
+            waiting: Waiting::default(),
             naming: Naming::new(id.as_str(), network_id),
             forwarding: ArcSwap::from_pointee(forwarding),
             replies: Arc::default(),

@@ -14,7 +14,6 @@ use super::links::{Address, Collecting, Current, End, Inbound, Kind, Octets, Rep
 use super::onward::Onward;
 use super::task::Task;
 use crate::core::CoreCommand;
-use crate::core::dispatch::Undeliverable;
 use crate::transit::block;
 use crate::transit::inbox::Bell;
 use crate::transit::message::{DEFAULT_PRIORITY, Message};
@@ -346,9 +345,9 @@ impl Task {
         if self.settings.role == Role::RouteContainer {
             self.context.dispatch.uses.count_from_container(key);
         }
-        if let Err((why, consumer)) = self.context.dispatch.send(key, &producer, consumer) {
+        if let Err((why, consumer)) = self.context.dispatch.send(key, consumer) {
             self.count_dropped(id, settled);
-            consumer.settle(undeliverable(why));
+            consumer.settle(why.state());
         }
         let onward = Onward::One(producer);
         self.follow(id, session, delivery, onward, settled, more);
@@ -583,16 +582,6 @@ fn malformed() -> DeliveryState {
         names::DECODE_ERROR,
         "invalid message format",
     ))
-}
-
-fn undeliverable(why: Undeliverable) -> DeliveryState {
-    match why {
-        Undeliverable::NoRoute => DeliveryState::Released,
-        Undeliverable::Unavailable => DeliveryState::rejected(Condition::new(
-            names::NOT_FOUND,
-            "Deliveries cannot be sent to an unavailable address",
-        )),
-    }
 }
 
 /// The `to` of the properties.

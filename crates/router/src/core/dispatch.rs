@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
+use skupper_amqp::performative::names;
+use skupper_amqp::{Condition, DeliveryState};
 use skupper_management::entity::Role;
 use skupper_routing::address::{Class, Naming};
 use skupper_routing::choose::{self, Choice, Load as Busy};
@@ -13,6 +15,7 @@ use skupper_routing::{AddressKey, LinkId, Origin, RouterId, Treatment, control};
 use super::addresses::AddressUses;
 use super::forwarding::{Destination, Forwarding, Neighbour};
 use super::replies::{PREFIX, Replies};
+use super::waiting::Waiting;
 use crate::connection::handle::{Command, ConnectionHandle, Outlet};
 use crate::transit::load::{Load, Outstanding};
 use crate::transit::message::Message;
@@ -31,6 +34,19 @@ pub enum Undeliverable {
     Unavailable,
 }
 
+impl Undeliverable {
+    /// What the sender is told.
+    pub(crate) fn state(self) -> DeliveryState {
+        match self {
+            Undeliverable::NoRoute => DeliveryState::Released,
+            Undeliverable::Unavailable => DeliveryState::rejected(Condition::new(
+                names::NOT_FOUND,
+                "Deliveries cannot be sent to an unavailable address",
+            )),
+        }
+    }
+}
+
 /// What decides: shared by all connections and flows of a router.
 pub struct Dispatch {
     /// This router.
@@ -45,6 +61,8 @@ pub struct Dispatch {
     pub uses: AddressUses,
     /// This router is an edge router: it takes no part in the routing protocol, and what it does not know is the interior's.
     pub edge: bool,
+    /// Streams that wait for a way to their router.
+    pub waiting: Waiting,
     /// The mesh that this edge router is in.
     pub mesh: ArcSwapOption<Box<str>>,
 }
@@ -55,12 +73,26 @@ impl Dispatch {
         self.naming.address(name, self.edge)
     }
 
-    /// Sends one delivery to one destination of `key` (whatever its treatment), streaming or whole. On failure
-    /// the consumer comes back.
+    /// Sends one delivery to one destination of `key` (whatever its treatment), streaming or whole; a stream to a router
+    /// may have to wait until there is a way. On failure the consumer comes back.
     pub fn send(
         &self,
         key: &AddressKey,
-        producer: &Producer,
+        consumer: Consumer,
+    ) -> Result<(), (Undeliverable, Consumer)> {
+        match self.attempt(key, consumer) {
+            Err((Undeliverable::NoRoute, consumer)) => {
+                let added = self.waiting.add(key, consumer);
+                added.map_err(|consumer| (Undeliverable::NoRoute, consumer))
+            }
+            sent => sent,
+        }
+    }
+
+    /// Sends a delivery by what is known now.
+    pub(super) fn attempt(
+        &self,
+        key: &AddressKey,
         consumer: Consumer,
     ) -> Result<(), (Undeliverable, Consumer)> {
         match key.class() {
@@ -73,9 +105,9 @@ impl Dispatch {
             },
             _ if control::is_control_only(key) => Err((Undeliverable::NoRoute, consumer)),
             Class::Router if !self.edge => self.to_router(key.text(), consumer),
-            class => match self.anycast(key, producer, consumer) {
+            class => match self.anycast(key, consumer) {
                 Err((Undeliverable::NoRoute, consumer)) if class != Class::Local => {
-                    self.to_interior(producer, consumer)
+                    self.to_interior(consumer)
                 }
                 sent => sent,
             },
@@ -83,15 +115,11 @@ impl Dispatch {
     }
 
     /// An edge router sends what it has no destination for to the interior, unless it came from there.
-    fn to_interior(
-        &self,
-        producer: &Producer,
-        consumer: Consumer,
-    ) -> Result<(), (Undeliverable, Consumer)> {
+    fn to_interior(&self, consumer: Consumer) -> Result<(), (Undeliverable, Consumer)> {
         let forwarding = self.forwarding.load();
         match &forwarding.uplink {
             Some(uplink) if !is_from_interior(consumer.message()) => {
-                deliver(uplink, producer, consumer);
+                deliver(uplink, consumer);
                 Ok(())
             }
             _ => Err((Undeliverable::NoRoute, consumer)),
@@ -119,7 +147,6 @@ impl Dispatch {
     fn anycast(
         &self,
         key: &AddressKey,
-        producer: &Producer,
         consumer: Consumer,
     ) -> Result<(), (Undeliverable, Consumer)> {
         let forwarding = self.forwarding.load();
@@ -152,7 +179,7 @@ impl Dispatch {
             .filter(|list| !list.is_empty())
         {
             usage.inner.fetch_add(1, Ordering::Relaxed);
-            deliver(&inner[turn % inner.len()], producer, consumer);
+            deliver(&inner[turn % inner.len()], consumer);
             return Ok(());
         }
         let empty = Vec::new();
@@ -195,7 +222,7 @@ impl Dispatch {
                 if links[index].container {
                     self.uses.count_to_container(&usage);
                 }
-                deliver(&links[index], producer, consumer);
+                deliver(&links[index], consumer);
                 Ok(())
             }
             Some(Choice::Remote { link, .. }) => {
@@ -204,7 +231,7 @@ impl Dispatch {
                 };
                 usage.transit.fetch_add(1, Ordering::Relaxed);
                 self.uses.totals.transit.fetch_add(1, Ordering::Relaxed);
-                producer.charge(Load::on(&usage.outstanding(link)));
+                consumer.charge(Load::on(&usage.outstanding(link)));
                 forward(neighbour, consumer)
             }
             None => Err((Undeliverable::NoRoute, consumer)),
@@ -230,8 +257,7 @@ impl Dispatch {
                 let beyond = destination.beyond.as_ref();
                 told_interior |= beyond.is_some_and(|beyond| beyond.role == Role::Edge);
                 let (producer, consumer) = copy();
-                producer.charge(Load::on(&destination.outstanding));
-                destination.sink.deliver(consumer);
+                deliver(destination, consumer);
                 copies.push(producer);
             }
         }
@@ -271,8 +297,8 @@ fn origin(forwarding: &Forwarding, message: &Message) -> Origin {
     )
 }
 
-fn deliver(destination: &Destination, producer: &Producer, consumer: Consumer) {
-    producer.charge(Load::on(&destination.outstanding));
+fn deliver(destination: &Destination, consumer: Consumer) {
+    consumer.charge(Load::on(&destination.outstanding));
     destination.sink.deliver(consumer);
 }
 

@@ -10,6 +10,7 @@ mod process;
 pub(crate) mod replies;
 mod task;
 mod treatments;
+pub(crate) mod waiting;
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -129,6 +129,6 @@ impl Dispatch {
         let (producer, consumer) = pipe(message);
         producer.push(payload);
         producer.complete(true);
-        self.send(&key, &producer, consumer).map_err(|(why, _)| why)
+        self.send(&key, consumer).map_err(|(why, _)| why)
     }
 }

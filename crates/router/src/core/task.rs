@@ -358,6 +358,7 @@ impl Core {
             }
             self.publish();
         }
+        self.dispatch.retry(Instant::now());
     }
 
     /// Tells the engine which neighbours have sent anything, on whichever connection: a HELLO may wait behind other traffic.
@@ -446,6 +447,7 @@ fn log(event: &Event) {
 /// Runs the core until nobody can tell it anything any more.
 pub(crate) async fn run(mut core: Core, mut commands: mpsc::UnboundedReceiver<CoreCommand>) {
     let mut batch = Vec::with_capacity(BATCH);
+    let dispatch = core.dispatch.clone();
     loop {
         core.settle();
         let due = core.started + core.engine.next_timeout();
@@ -459,6 +461,7 @@ pub(crate) async fn run(mut core: Core, mut commands: mpsc::UnboundedReceiver<Co
                     core.handle(command);
                 }
             }
+            () = dispatch.waiting.due() => {}
             () = tokio::time::sleep_until(due.into()) => {
                 core.notice_traffic();
                 let now = core.now();

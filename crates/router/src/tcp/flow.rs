@@ -210,7 +210,7 @@ async fn run_client(
     producer.push(head.encode());
     producer.bind(inbox.clone() as Arc<dyn Bell>, OWN);
     let key = context.dispatch.naming.key(address);
-    if let Err((_, consumer)) = context.dispatch.send(&key, &producer, consumer) {
+    if let Err((_, consumer)) = context.dispatch.send(&key, consumer) {
         drop(consumer);
         return Ending::Refused;
     }
@@ -465,7 +465,7 @@ async fn run_server(
     };
     producer.push(reply.encode());
     let key = context.dispatch.naming.key(&reply.to);
-    let ending = match context.dispatch.send(&key, &producer, answer) {
+    let ending = match context.dispatch.send(&key, answer) {
         Ok(()) => {
             let octets: Arc<FlowOctets> = record
                 .as_ref()

@@ -220,14 +220,6 @@ impl Producer {
             settled: state.consumer_settled,
         }
     }
-
-    /// Charges the delivery to a destination until it is settled.
-    pub fn charge(&self, load: Load) {
-        let mut state = self.shared.lock();
-        if !state.consumer_settled && !state.producer_settled {
-            state.load = Some(load);
-        }
-    }
 }
 
 impl Drop for Producer {
@@ -247,6 +239,14 @@ impl Consumer {
     /// The message's head.
     pub fn message(&self) -> &Message {
         &self.shared.message
+    }
+
+    /// Charges the delivery to a destination until it is settled.
+    pub fn charge(&self, load: Load) {
+        let mut state = self.shared.lock();
+        if !state.consumer_settled && !state.producer_settled {
+            state.load = Some(load);
+        }
     }
 
     /// Says who is to be rung when the producer moves. What it did before has to be looked for.

@@ -1,0 +1,137 @@
+//! Streams to a router that this one has no way to yet.
+//!
+//! A router learns of a service and opens the port for it; the router at the service's end may learn of the one with the
+//! client a moment later, by another message. The first answer would find no way back, and the client, whose connection was
+//! taken, would be cut off. So streams to routers wait for a while before they are given up. Upstream's router gives them up
+//! at once.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use skupper_amqp::message::flags;
+use skupper_routing::AddressKey;
+use skupper_routing::address::Class;
+use tokio::sync::Notify;
+
+use super::dispatch::{Dispatch, Undeliverable};
+use crate::transit::message::Message;
+use crate::transit::pipe::Consumer;
+
+/// How long a stream waits: what routers tell each other is there long before.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// So many wait at most; further ones are given up at once.
+const MOST: usize = 1024;
+
+/// Streams that wait.
+#[derive(Default)]
+pub struct Waiting {
+    streams: Mutex<Vec<Stream>>,
+    come: Notify,
+}
+
+struct Stream {
+    key: AddressKey,
+    consumer: Consumer,
+    until: Instant,
+}
+
+impl Waiting {
+    fn streams(&self) -> MutexGuard<'_, Vec<Stream>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a delivery may wait: a stream to a router, as answers are.
+    fn takes(key: &AddressKey, message: &Message) -> bool {
+        let to_router = matches!(key.class(), Class::Router | Class::Edge);
+        to_router && message.annotations.flags & flags::STREAMING != 0
+    }
+
+    /// Has a delivery wait that found no way; it comes back if it is not to.
+    pub(super) fn add(&self, key: &AddressKey, consumer: Consumer) -> Result<(), Consumer> {
+        let mut streams = self.streams();
+        if streams.len() >= MOST || !Self::takes(key, consumer.message()) {
+            return Err(consumer);
+        }
+        streams.push(Stream {
+            key: key.clone(),
+            consumer,
+            until: Instant::now() + PATIENCE,
+        });
+        drop(streams);
+        self.come.notify_one();
+        Ok(())
+    }
+
+    /// Comes about when [`Dispatch::retry`] has something to do beside what follows from changed routes: a stream came, or the
+    /// time of one is up.
+    pub(crate) async fn due(&self) {
+        let first = self.streams().iter().map(|stream| stream.until).min();
+        let up = async {
+            match first {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.come.notified() => {}
+            () = up => {}
+        }
+    }
+}
+
+impl Dispatch {
+    /// Tries the streams that wait once more; those whose time is up are given up.
+    pub(crate) fn retry(&self, now: Instant) {
+        let waiting = std::mem::take(&mut *self.waiting.streams());
+        let mut still = Vec::new();
+        for stream in waiting {
+            let Stream {
+                key,
+                consumer,
+                until,
+            } = stream;
+            match self.attempt(&key, consumer) {
+                Ok(()) => {}
+                Err((Undeliverable::NoRoute, consumer)) if now < until => still.push(Stream {
+                    key,
+                    consumer,
+                    until,
+                }),
+                Err((why, consumer)) => consumer.settle(why.state()),
+            }
+        }
+        self.waiting.streams().append(&mut still);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transit::pipe::pipe;
+
+    #[test]
+    fn streams_to_routers_wait_and_nothing_else() {
+        let takes = |key: &str, message: &Message| {
+            Waiting::takes(&AddressKey::new(Class::Mobile, key), message)
+        };
+        let stream = Message::tcp_stream();
+        assert!(!takes("service", &stream));
+        for class in [Class::Router, Class::Edge] {
+            let key = AddressKey::new(class, "A");
+            assert!(Waiting::takes(&key, &stream));
+            assert!(!Waiting::takes(&key, &Message::default()));
+        }
+    }
+
+    #[test]
+    fn no_more_wait_than_there_is_room_for() {
+        let waiting = Waiting::default();
+        let key = AddressKey::new(Class::Router, "A");
+        let mut producers = Vec::new();
+        for number in 0..=MOST {
+            let (producer, consumer) = pipe(Message::tcp_stream());
+            producers.push(producer);
+            assert_eq!(waiting.add(&key, consumer).is_ok(), number < MOST);
+        }
+    }
+}
