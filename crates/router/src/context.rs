@@ -13,6 +13,7 @@ use crate::connection::proxy::Proxies;
 use crate::core::CoreHandle;
 use crate::core::dispatch::Dispatch;
 use crate::event::Events;
+use crate::listen::Ports;
 use crate::policy::ConnectionLimit;
 use crate::record::RecordIds;
 use crate::tls::Profiles;
@@ -38,6 +39,8 @@ pub struct Context {
     pub events: Events,
     /// Identities of telemetry records.
     pub records: RecordIds,
+    /// Ports that are open.
+    pub(crate) ports: Ports,
     /// TLS credentials by name.
     pub profiles: Profiles,
     /// HTTP proxies by name.

@@ -1,45 +1,214 @@
-//! Opening listening sockets.
+//! Ports: how they are opened, shared with the router that comes after this one, and closed without losing anybody.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
+use tokio::net::{TcpListener as AsyncListener, TcpStream};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// The system cuts longer queues to what it allows.
 const LONGEST_QUEUE: i32 = 4096;
+/// A client whose first packet has been answered has so long to connect: a round trip, and one more where a packet is lost.
+const UNDER_WAY: Duration = Duration::from_millis(500);
+/// How long accepting rests where it failed.
+const REST: Duration = Duration::from_millis(10);
+/// Passes every packet for a listening socket, except those that begin a connection (SYN without ACK, in octet 13 of the TCP
+/// header, where the packet begins for a filter).
+const NOBODY_NEW: [(u16, u8, u8, u32); 5] = [
+    (0x30, 0, 0, 13),       // load the octet with the flags
+    (0x54, 0, 0, 0x12),     // and SYN | ACK
+    (0x15, 0, 1, 0x02),     // SYN alone?
+    (0x06, 0, 0, 0),        // drop it
+    (0x06, 0, 0, u32::MAX), // take it whole
+];
 
-/// Listens on a host (empty for all addresses) and port (a number or a service's name), without blocking. `port` replaces
-/// port 0, if given. A `backlog` of zero or less is the system's.
-///
-/// Hosts to listen on are this machine's own, so their look-up does not leave it.
-pub(crate) fn bind(
-    host: &str,
-    service: &str,
-    port: Option<u16>,
-    backlog: i64,
-) -> io::Result<TcpListener> {
-    let mut number = service_port(service)?;
-    if number == 0 {
-        number = port.unwrap_or(0);
-    }
-    let queue = i32::try_from(backlog).ok().filter(|queue| *queue > 0);
-    let queue = queue.unwrap_or(LONGEST_QUEUE).min(LONGEST_QUEUE);
-    if host.is_empty() {
-        // One socket for both families where the system has both.
-        let all = bind_to(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), number), queue);
-        return all.or_else(|error| match error.kind() {
-            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
-            _ => bind_to(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), number), queue),
-        });
-    }
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in (bare(host), number).to_socket_addrs()? {
-        match bind_to(address, queue) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
+/// The ports of a router.
+#[derive(Debug, Default)]
+pub(crate) struct Ports {
+    /// Another process of the same user may listen on them as well.
+    shared: bool,
+    /// Those that are open, where they are shared: the system does not say that a port is taken by this router itself.
+    open: Mutex<Vec<Weak<SocketAddr>>>,
+}
+
+/// A port that is open; closed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Port {
+    socket: TcpListener,
+    shared: bool,
+    address: Arc<SocketAddr>,
+}
+
+/// A port at which clients are accepted.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    socket: AsyncListener,
+    shared: bool,
+    address: Arc<SocketAddr>,
+}
+
+impl Ports {
+    /// With `shared`, two routers may have the same ports for a time, so that one takes over from the other.
+    pub(crate) fn new(shared: bool) -> Self {
+        Ports {
+            shared,
+            open: Mutex::default(),
         }
     }
-    Err(last)
+
+    /// Listens on a host (empty for all addresses) and port (a number or a service's name), without blocking. `port` replaces
+    /// port 0, if given. A `backlog` of zero or less is the system's.
+    ///
+    /// Hosts to listen on are this machine's own, so their look-up does not leave it.
+    pub(crate) fn bind(
+        &self,
+        host: &str,
+        service: &str,
+        port: Option<u16>,
+        backlog: i64,
+    ) -> io::Result<Port> {
+        let mut number = service_port(service)?;
+        if number == 0 {
+            number = port.unwrap_or(0);
+        }
+        let queue = i32::try_from(backlog).ok().filter(|queue| *queue > 0);
+        let queue = queue.unwrap_or(LONGEST_QUEUE).min(LONGEST_QUEUE);
+        let open = |address| self.open(address, queue);
+        if host.is_empty() {
+            // One socket for both families where the system has both.
+            let all = open(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), number));
+            return all.or_else(|error| match error.kind() {
+                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+                _ => open(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), number)),
+            });
+        }
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in (bare(host), number).to_socket_addrs()? {
+            match open(address) {
+                Ok(port) => return Ok(port),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn open(&self, address: SocketAddr, queue: i32) -> io::Result<Port> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|port| port.strong_count() > 0);
+        if open
+            .iter()
+            .filter_map(Weak::upgrade)
+            .any(|port| overlap(&port, &address))
+        {
+            let text = "another listener of this router has the port";
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+        }
+        let socket = bind_to(address, queue, self.shared)?;
+        let address = Arc::new(socket.local_addr()?);
+        if self.shared {
+            open.push(Arc::downgrade(&address));
+        }
+        Ok(Port {
+            socket,
+            shared: self.shared,
+            address,
+        })
+    }
+}
+
+/// Whether the system would refuse one beside the other, if they were not shared.
+fn overlap(one: &SocketAddr, other: &SocketAddr) -> bool {
+    let everywhere = |address: &SocketAddr| address.ip().is_unspecified();
+    one.port() == other.port() && (one.ip() == other.ip() || everywhere(one) || everywhere(other))
+}
+
+impl Port {
+    /// Where it is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        *self.address
+    }
+
+    /// Hands it to the runtime in which it is called.
+    pub(crate) fn listen(self) -> io::Result<Listening> {
+        Ok(Listening {
+            socket: AsyncListener::from_std(self.socket)?,
+            shared: self.shared,
+            address: self.address,
+        })
+    }
+}
+
+impl Listening {
+    /// Where it is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        *self.address
+    }
+
+    /// The next client.
+    pub(crate) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.socket.accept().await
+    }
+
+    /// Closes the port, after whoever has come to it was taken: the system resets those who wait in the queue of a port that
+    /// is closed.
+    ///
+    /// Where another router shares the port, those who are just coming are taken as well: their packets would not be
+    /// understood by the other's socket (unless `net.ipv4.tcp_migrate_req` is set). Who begins meanwhile is not heard, so he
+    /// begins again a second later, and then with the other router.
+    pub(crate) async fn close(self, mut take: impl FnMut(TcpStream, SocketAddr)) {
+        if self.shared {
+            let filter =
+                NOBODY_NEW.map(|(code, yes, no, operand)| SockFilter::new(code, yes, no, operand));
+            if let Err(error) = SockRef::from(&self.socket).attach_filter(&filter) {
+                tracing::warn!(
+                    target: "SERVER",
+                    "the port {} takes new clients to its end, the last of them may be lost: no filter can be set: {error}", self.address
+                );
+            }
+            let end = Instant::now() + UNDER_WAY;
+            while let Ok(accepted) = timeout_at(end, self.socket.accept()).await {
+                match accepted {
+                    Ok((stream, peer)) => take(stream, peer),
+                    Err(_) => sleep(REST).await,
+                }
+            }
+        }
+        // The runtime may not have noticed the last of them.
+        let Ok(socket) = self.socket.into_std() else {
+            return;
+        };
+        for _ in 0..LONGEST_QUEUE {
+            match socket.accept() {
+                Ok((stream, peer)) => {
+                    if stream.set_nonblocking(true).is_ok()
+                        && let Ok(stream) = TcpStream::from_std(stream)
+                    {
+                        take(stream, peer);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// When something that goes wrong again and again is worth a line in the log: when a spell of it begins. A spell ends when
+/// nothing has gone wrong for a while.
+#[derive(Debug, Default)]
+pub(crate) struct Spell(Option<Instant>);
+
+impl Spell {
+    const CALM: Duration = Duration::from_secs(10);
+
+    /// It went wrong; whether a spell begins.
+    pub(crate) fn begins(&mut self, now: Instant) -> bool {
+        let last = self.0.replace(now);
+        last.is_none_or(|last| now.saturating_duration_since(last) > Self::CALM)
+    }
 }
 
 /// The addresses of a host.
@@ -55,7 +224,7 @@ fn bare(host: &str) -> &str {
     host.trim_matches(['[', ']'])
 }
 
-fn bind_to(address: SocketAddr, queue: i32) -> io::Result<TcpListener> {
+fn bind_to(address: SocketAddr, queue: i32, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -63,6 +232,9 @@ fn bind_to(address: SocketAddr, queue: i32) -> io::Result<TcpListener> {
     )?;
     // A port whose old connections still linger can be opened again at once.
     socket.set_reuse_address(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
@@ -106,10 +278,62 @@ mod tests {
 
     #[test]
     fn a_port_is_kept_across_reopening() {
-        let first = bind("127.0.0.1", "0", None, 0).unwrap();
-        let port = first.local_addr().unwrap().port();
+        let ports = Ports::default();
+        let first = ports.bind("127.0.0.1", "0", None, 0).unwrap();
+        let port = first.address().port();
         drop(first);
-        let again = bind("127.0.0.1", "0", Some(port), 0).unwrap();
-        assert_eq!(again.local_addr().unwrap().port(), port);
+        let again = ports.bind("127.0.0.1", "0", Some(port), 0).unwrap();
+        assert_eq!(again.address().port(), port);
+    }
+
+    #[test]
+    fn a_port_is_shared_with_another_router_and_not_within_one() {
+        let (old, new) = (Ports::new(true), Ports::new(true));
+        let first = old.bind("127.0.0.1", "0", None, 0).unwrap();
+        let port = Some(first.address().port());
+        let taken = |ports: &Ports, host: &str| {
+            ports
+                .bind(host, "0", port, 0)
+                .map_err(|error| error.kind())
+                .map(drop)
+        };
+        assert_eq!(taken(&new, "127.0.0.1"), Ok(()));
+        for host in ["127.0.0.1", "0.0.0.0"] {
+            assert_eq!(taken(&old, host), Err(io::ErrorKind::AddrInUse), "{host}");
+        }
+        assert_eq!(taken(&old, "127.0.0.2"), Ok(()));
+        assert_eq!(
+            taken(&Ports::default(), "127.0.0.1"),
+            Err(io::ErrorKind::AddrInUse)
+        );
+        drop(first);
+        assert_eq!(taken(&old, "127.0.0.1"), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn who_waits_when_a_port_is_closed_is_taken() {
+        for shared in [false, true] {
+            let port = Ports::new(shared).bind("127.0.0.1", "0", None, 0).unwrap();
+            let listening = port.listen().unwrap();
+            let clients: Vec<_> = (0..5)
+                .map(|_| std::net::TcpStream::connect(listening.address()).unwrap())
+                .collect();
+            let mut taken = Vec::new();
+            listening.close(|_, peer| taken.push(peer)).await;
+            let came: Vec<_> = clients
+                .iter()
+                .map(|client| client.local_addr().unwrap())
+                .collect();
+            assert_eq!(taken, came);
+        }
+    }
+
+    #[test]
+    fn a_spell_is_told_of_once() {
+        let (start, mut spell) = (Instant::now(), Spell::default());
+        let told: Vec<bool> = [0, 1, 9, 18, 29, 30]
+            .map(|second| spell.begins(start + Duration::from_secs(second)))
+            .into();
+        assert_eq!(told, [true, false, false, false, true, false]);
     }
 }

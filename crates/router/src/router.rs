@@ -22,6 +22,7 @@ use crate::core::waiting::Waiting;
 use crate::core::{self, Core, CoreHandle, Treatments};
 use crate::entities::Entities;
 use crate::event::Events;
+use crate::listen::Ports;
 use crate::record::RecordIds;
 use crate::telemetry;
 use crate::tls::Profiles;
@@ -57,8 +58,17 @@ pub struct Router {
 }
 
 impl Router {
-    /// Starts a router by its configuration document.
+    /// Starts a router by its configuration document, with ports of its own.
     pub fn start(document: &Document) -> Result<Self, StartError> {
+        Self::start_at(document, Ports::default())
+    }
+
+    /// Starts a router that takes over from another, or lets another take over: both may have the same ports for a time.
+    pub fn start_sharing_ports(document: &Document) -> Result<Self, StartError> {
+        Self::start_at(document, Ports::new(true))
+    }
+
+    fn start_at(document: &Document, ports: Ports) -> Result<Self, StartError> {
         let loaded = load(document);
         if let Some(fault) = loaded.faults.first() {
             return Err(StartError::Configuration(fault.to_string()));
@@ -82,7 +92,7 @@ impl Router {
             );
         }
         let id = identity(&settings.id)?;
-        let mut router = Router::build(id, settings, &network)?;
+        let mut router = Router::build(id, settings, &network, ports)?;
         let site = view(Kind::Site).map(|entity| &entity.attributes);
         telemetry::start(router.context(), site, router.runtime());
         let applied = router.apply(&loaded.entities);
@@ -93,7 +103,12 @@ impl Router {
         Ok(router)
     }
 
-    fn build(id: RouterId, settings: Settings, network: &Network) -> Result<Self, StartError> {
+    fn build(
+        id: RouterId,
+        settings: Settings,
+        network: &Network,
+        ports: Ports,
+    ) -> Result<Self, StartError> {
         let network_id =
             Some(network.network_id.as_str()).filter(|id| !id.is_empty() && *id != "0");
         let default = treatment(settings.default_distribution);
@@ -144,6 +159,7 @@ impl Router {
             connections: Registry::default(),
             events: Events::default(),
             records: RecordIds::new(hostname.as_deref()),
+            ports,
             profiles: Profiles::default(),
             proxies: Default::default(),
             limit: Default::default(),
@@ -203,9 +219,13 @@ impl Router {
         self.context.core.tell(core::CoreCommand::Withdraw);
     }
 
-    /// Closes all ports to who is new; what is there goes on.
-    pub fn close_ports(&self) {
-        self.entities().close_ports();
+    /// Closes the ports of clients, services and other routers to who is new, and returns when they are closed: who had come
+    /// was taken. What is there goes on.
+    pub async fn close_ports(&self) {
+        let closed = self.entities().close_ports();
+        for port in closed {
+            port.stopped().await;
+        }
     }
 
     /// Whether there are routers that could have news of this one.

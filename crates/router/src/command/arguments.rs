@@ -21,6 +21,8 @@ pub(super) struct Arguments {
     pub(super) pid_file: Option<PathBuf>,
     /// For so long flows under way keep a router that is told to stop, in seconds.
     pub(super) drain: u64,
+    /// Whether another router may have the same ports for a time.
+    pub(super) share_ports: bool,
 }
 
 /// What follows from the command line.
@@ -75,6 +77,14 @@ fn command() -> Command {
                 .default_value(DEFAULT_DRAIN)
                 .help("For so long flows under way keep a router that is told to stop"),
         )
+        .arg(
+            Arg::new("share-ports")
+                .long("share-ports")
+                .env("SKUPPER_SHARE_PORTS")
+                .action(ArgAction::SetTrue)
+                .value_parser(clap::builder::FalseyValueParser::new())
+                .help("Let the router that takes over from this one open the same ports, and take over from one that lets"),
+        )
         .arg(flag("version", 'v', "Print the version").action(ArgAction::SetTrue))
 }
 
@@ -108,6 +118,7 @@ impl Arguments {
             config: path("config"),
             pid_file: path("pidfile"),
             drain: matches.get_one("drain").copied().unwrap_or_default(),
+            share_ports: matches.get_flag("share-ports"),
         })
     }
 }
@@ -132,6 +143,7 @@ mod tests {
                 config: Some("a.json".into()),
                 pid_file: None,
                 drain: 8,
+                share_ports: false,
             }
         );
     }

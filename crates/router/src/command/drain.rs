@@ -1,13 +1,13 @@
 //! The end of a router that is told to stop: those who can go elsewhere are sent there first.
 //!
 //! 1. Its destinations are withdrawn. What other routers send by older news is still taken.
-//! 2. When the news is everywhere, its ports are closed.
+//! 2. When the news is everywhere, its ports are closed, and who has come to them is taken.
 //! 3. Flows under way have time to end. A second signal cuts them short.
 
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::CommandError;
 use crate::router::Router;
@@ -77,7 +77,9 @@ async fn drain(router: &Router, most: Duration) {
         router.withdraw();
         sleep(NEWS.min(most)).await;
     }
-    router.close_ports();
+    if timeout_at(deadline, router.close_ports()).await.is_err() {
+        tracing::warn!(target: "ROUTER", "Stopping: ports are closed while clients are still coming");
+    }
     let streams = router.streams();
     if streams == 0 {
         return;

@@ -73,7 +73,11 @@ fn start(arguments: &Arguments) -> Result<ExitCode, CommandError> {
             None => read(Path::new(arguments::DEFAULT_CONFIG))?,
         },
     };
-    let router = Router::start(&document)?;
+    let router = if arguments.share_ports {
+        Router::start_sharing_ports(&document)?
+    } else {
+        Router::start(&document)?
+    };
     let agent = Agent::start(&router)?;
     let context = router.context();
     let mode = match context.settings.mode {

@@ -13,7 +13,8 @@ use skupper_pki::Certificate;
 use skupper_pki::certificate::user_id;
 use skupper_pki::verify::Side;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener as Socket, TcpStream};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::handle::{Command, ConnectionHandle};
 use super::handshake::Library;
@@ -23,7 +24,7 @@ use super::task::{Finish, Reason, Settings as TaskSettings, Task};
 use super::transport::{Transport, TransportError};
 use crate::context::Context;
 use crate::event::{Event, Loss};
-use crate::listen;
+use crate::listen::{Listening, Port, Spell};
 use crate::policy::Denied;
 use crate::stop::Stop;
 use crate::tls::{Attempt, LoadError, Loaded, RefusalLog};
@@ -47,6 +48,8 @@ pub struct AmqpListener {
     message: Mutex<String>,
     strangers: Arc<Strangers>,
     stop: Stop,
+    closing: Stop,
+    shut: Arc<Stop>,
 }
 
 /// What the first octets on a socket are.
@@ -71,10 +74,12 @@ impl AmqpListener {
             message: Mutex::default(),
             strangers: Arc::default(),
             stop: Stop::new(),
+            closing: Stop::new(),
+            shut: Arc::default(),
             settings,
         });
-        let socket = match listener.bind() {
-            Ok(socket) => Some(socket),
+        let port = match listener.bind(context) {
+            Ok(port) => Some(port),
             Err(error) if patient => {
                 listener.failed(&error);
                 None
@@ -84,7 +89,7 @@ impl AmqpListener {
         let worker = context.workers.in_turn();
         context
             .workers
-            .spawn(worker, listener.clone().run(socket, context.clone()));
+            .spawn(worker, listener.clone().run(port, context.clone()));
         context
             .workers
             .spawn(worker, listener.clone().watch_credential(context.clone()));
@@ -100,6 +105,20 @@ impl AmqpListener {
         *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Closes the port after whoever has come to it was taken; what tells that this is done.
+    pub(crate) fn close(&self) -> Arc<Stop> {
+        self.closing.stop();
+        self.shut.clone()
+    }
+
+    /// Waits until the listener accepts nobody any more.
+    async fn is_over(&self) {
+        tokio::select! {
+            () = self.stop.stopped() => {}
+            () = self.closing.stopped() => {}
+        }
+    }
+
     /// The address that is listened on.
     pub fn bound(&self) -> Option<SocketAddr> {
         *self.bound.lock().unwrap_or_else(PoisonError::into_inner)
@@ -113,9 +132,10 @@ impl AmqpListener {
             .clone()
     }
 
-    fn bind(&self) -> io::Result<std::net::TcpListener> {
-        let socket = listen::bind(&self.settings.host, &self.settings.port, None, 0)?;
-        let bound = socket.local_addr()?;
+    fn bind(&self, context: &Context) -> io::Result<Port> {
+        let (host, service) = (&self.settings.host, &self.settings.port);
+        let port = context.ports.bind(host, service, None, 0)?;
+        let bound = port.address();
         *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(bound);
         self.message
             .lock()
@@ -125,7 +145,7 @@ impl AmqpListener {
             target: "SERVER",
             "Listening on {bound} ({})", self.settings.name
         );
-        Ok(socket)
+        Ok(port)
     }
 
     fn failed(&self, error: &io::Error) {
@@ -137,44 +157,45 @@ impl AmqpListener {
         }
     }
 
-    async fn run(self: Arc<Self>, socket: Option<std::net::TcpListener>, context: Arc<Context>) {
-        let mut socket = socket;
-        while !self.stop.is_stopped() {
-            if let Some(socket) = socket
-                .take()
-                .and_then(|socket| Socket::from_std(socket).ok())
-            {
-                self.accept(&socket, &context).await;
+    async fn run(self: Arc<Self>, port: Option<Port>, context: Arc<Context>) {
+        let mut port = port;
+        while !self.stop.is_stopped() && !self.closing.is_stopped() {
+            if let Some(listening) = port.take().and_then(|port| port.listen().ok()) {
+                self.accept(&listening, &context).await;
+                if self.closing.is_stopped() {
+                    listening
+                        .close(|stream, peer| self.begin(stream, peer, &context))
+                        .await;
+                }
                 continue;
             }
-            match self.bind() {
-                Ok(bound) => socket = Some(bound),
+            match self.bind(&context) {
+                Ok(bound) => port = Some(bound),
                 Err(error) => {
                     self.failed(&error);
                     tokio::select! {
                         () = tokio::time::sleep(RETRY) => {}
-                        () = self.stop.stopped() => {}
+                        () = self.is_over() => {}
                     }
                 }
             }
         }
+        *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.shut.stop();
     }
 
-    async fn accept(self: &Arc<Self>, socket: &Socket, context: &Arc<Context>) {
-        let mut exhausted = false;
+    async fn accept(self: &Arc<Self>, listening: &Listening, context: &Arc<Context>) {
+        let mut exhausted = Spell::default();
         loop {
             let accepted = tokio::select! {
-                accepted = socket.accept() => accepted,
-                () = self.stop.stopped() => return,
+                accepted = listening.accept() => accepted,
+                () = self.is_over() => return,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    exhausted = false;
-                    self.begin(stream, peer, context);
-                }
+                Ok((stream, peer)) => self.begin(stream, peer, context),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    if !std::mem::replace(&mut exhausted, true) {
+                    if exhausted.begins(Instant::now()) {
                         tracing::error!(target: "SERVER", "cannot accept on {}: {error}", self.settings.name);
                     }
                     self.strangers.make_room();

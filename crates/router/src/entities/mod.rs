@@ -18,6 +18,7 @@ use crate::connection::connector::AmqpConnector;
 use crate::connection::listener::AmqpListener;
 use crate::context::Context;
 use crate::core::{Rule, Treatments};
+use crate::stop::Stop;
 use crate::tcp::{TcpConnector, TcpListener};
 use crate::tls::Profile;
 
@@ -123,15 +124,16 @@ impl Entities {
         }
     }
 
-    /// Accepts nobody new. What is there goes on.
-    pub(crate) fn close_ports(&self) {
-        for entry in self.entries.values().flatten() {
-            match &entry.running {
-                Running::Listener(listener) => listener.stop(),
-                Running::TcpListener(listener) => listener.stop(false),
-                _ => {}
-            }
-        }
+    /// Accepts nobody new. What is there goes on. What tells of each port that it is closed.
+    pub(crate) fn close_ports(&self) -> Vec<Arc<Stop>> {
+        let running = self.entries.values().flatten().map(|entry| &entry.running);
+        running
+            .filter_map(|running| match running {
+                Running::Listener(listener) => Some(listener.close()),
+                Running::TcpListener(listener) => Some(listener.close()),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Ends everything that runs.

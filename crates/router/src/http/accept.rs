@@ -1,4 +1,4 @@
-//! Clients of an HTTP port, behind TLS where the listener has a profile.
+//! Clients of an HTTP port, behind TLS where the listener has a profile. None may take for ever over anything.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,19 +7,29 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use skupper_management::entity::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::context::Context;
+use crate::listen::{Listening, Spell};
 
 /// Handshakes under way at the same time; further clients wait in the listen queue.
 const HANDSHAKES: usize = 64;
 /// How long a client may take to shake hands.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a client may take to say what it wants, from its connection or its last request on.
+const HEAD: Duration = Duration::from_secs(10);
+/// How long a connection is kept, whatever the client does with it. Who asks regularly connects anew.
+const LIFE: Duration = Duration::from_secs(120);
 /// The first octet of a TLS connection.
 const TLS_RECORD: u8 = 22;
 /// How long to wait when the system has no more file descriptors.
@@ -27,10 +37,11 @@ const EXHAUSTED: Duration = Duration::from_millis(200);
 
 /// Accepts clients.
 pub(super) struct Acceptor {
-    socket: TcpListener,
+    port: Listening,
     listener: Arc<Listener>,
     context: Arc<Context>,
-    handshakes: JoinSet<io::Result<(Stream, SocketAddr)>>,
+    handshakes: JoinSet<io::Result<Stream>>,
+    exhausted: Spell,
 }
 
 /// A client's connection.
@@ -40,28 +51,57 @@ pub(super) enum Stream {
 }
 
 impl Acceptor {
-    pub(super) fn new(socket: TcpListener, listener: Listener, context: Arc<Context>) -> Self {
+    pub(super) fn new(port: Listening, listener: Listener, context: Arc<Context>) -> Self {
         Acceptor {
-            socket,
+            port,
             listener: Arc::new(listener),
             context,
             handshakes: JoinSet::new(),
+            exhausted: Spell::default(),
         }
     }
 
-    async fn next(&mut self) -> io::Result<(Stream, SocketAddr)> {
+    /// Serves clients for ever.
+    pub(super) async fn serve(mut self, pages: Router) {
+        let mut server = http1::Builder::new();
+        server.timer(TokioTimer::new()).header_read_timeout(HEAD);
+        loop {
+            let stream = TokioIo::new(self.next().await);
+            let service = TowerToHyperService::new(pages.clone());
+            let connection = server.serve_connection(stream, service);
+            tokio::spawn(async move {
+                match tokio::time::timeout(LIFE, connection).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        tracing::debug!(target: "HTTP", "a client's connection ended: {error}")
+                    }
+                    Err(_) => {
+                        tracing::debug!(target: "HTTP", "a client's connection was closed after {LIFE:?}")
+                    }
+                }
+            });
+        }
+    }
+
+    /// The next client whose connection is as secure as the listener wants it.
+    async fn next(&mut self) -> Stream {
         loop {
             tokio::select! {
-                accepted = self.socket.accept(), if self.handshakes.len() < HANDSHAKES => {
-                    let (stream, peer) = accepted?;
-                    if self.listener.ssl_profile.is_empty() {
-                        return Ok((Stream::Plain(stream), peer));
+                accepted = self.port.accept(), if self.handshakes.len() < HANDSHAKES => match accepted {
+                    Ok((stream, _)) if self.listener.ssl_profile.is_empty() => return Stream::Plain(stream),
+                    Ok((stream, peer)) => {
+                        let (listener, context) = (self.listener.clone(), self.context.clone());
+                        self.handshakes.spawn(async move { shake_hands(stream, peer, &listener, &context).await });
                     }
-                    let (listener, context) = (self.listener.clone(), self.context.clone());
-                    self.handshakes.spawn(async move { shake_hands(stream, peer, &listener, &context).await });
-                }
+                    Err(error) => {
+                        if self.exhausted.begins(Instant::now()) {
+                            tracing::warn!(target: "HTTP", "Cannot accept on {}: {error}", self.listener.host_port());
+                        }
+                        tokio::time::sleep(EXHAUSTED).await;
+                    }
+                },
                 Some(finished) = self.handshakes.join_next() => match finished {
-                    Ok(Ok(secured)) => return Ok(secured),
+                    Ok(Ok(secured)) => return secured,
                     Ok(Err(error)) => {
                         tracing::warn!(target: "HTTP", "Connection to {} failed: {error}", self.listener.host_port());
                     }
@@ -72,34 +112,13 @@ impl Acceptor {
     }
 }
 
-impl axum::serve::Listener for Acceptor {
-    type Io = Stream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Stream, SocketAddr) {
-        loop {
-            match self.next().await {
-                Ok(accepted) => return accepted,
-                Err(error) => {
-                    tracing::warn!(target: "HTTP", "Cannot accept on {}: {error}", self.listener.host_port());
-                    tokio::time::sleep(EXHAUSTED).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
-    }
-}
-
 /// Secures a client's connection with what the profile has now: a port follows rotations.
 async fn shake_hands(
     stream: TcpStream,
     peer: SocketAddr,
     listener: &Listener,
     context: &Context,
-) -> io::Result<(Stream, SocketAddr)> {
+) -> io::Result<Stream> {
     let failed = |text: String| io::Error::other(format!("from {peer}: {text}"));
     let handshake = async move {
         let mut first = [0];
@@ -117,7 +136,7 @@ async fn shake_hands(
         )))
     };
     match tokio::time::timeout(HANDSHAKE, handshake).await {
-        Ok(Ok(stream)) => Ok((stream, peer)),
+        Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(failed(error.to_string())),
         Err(_) => Err(failed(format!("no handshake within {HANDSHAKE:?}"))),
     }

@@ -12,11 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use skupper_management::entity::Listener;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::agent::Shared;
-use crate::listen::bind;
+use crate::listen::Listening;
 use accept::Acceptor;
 
 /// An HTTP port that cannot be opened.
@@ -43,7 +42,7 @@ pub(crate) struct Servers {
 
 struct Server {
     place: String,
-    address: Option<SocketAddr>,
+    address: SocketAddr,
     task: JoinHandle<()>,
     /// Ends when the port is closed.
     closed: mpsc::Receiver<Infallible>,
@@ -54,23 +53,21 @@ impl Servers {
     pub(crate) fn start(&self, listener: Listener, shared: &Arc<Shared>) -> Result<(), BindError> {
         let place = listener.host_port();
         let name = listener.name.clone();
-        let socket = open(&listener, shared).map_err(|error| BindError {
+        let port = open(&listener, shared).map_err(|error| BindError {
             place: place.clone(),
             name: name.clone(),
             error,
         })?;
         tracing::info!(target: "HTTP", "Listening for HTTP on {place}");
-        let address = socket.local_addr().ok();
+        let address = port.address();
         let pages = pages::pages(&listener, shared);
-        let acceptor = Acceptor::new(socket, listener, shared.context.clone());
+        let acceptor = Acceptor::new(port, listener, shared.context.clone());
         let (open, closed) = mpsc::channel();
         let task = shared.runtime.spawn(async move {
             // The first of the task's things, and so the last that it gives up: after the port.
             let _open = open;
-            // It serves until its task is aborted; errors of single connections are their own.
-            if let Err(error) = axum::serve(acceptor, pages).await {
-                tracing::error!(target: "HTTP", "the HTTP port ended: {error}");
-            }
+            // Until its task is aborted.
+            acceptor.serve(pages).await;
         });
         let mut servers = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         let server = Server {
@@ -86,7 +83,7 @@ impl Servers {
     /// Where a listener's port is open.
     pub(crate) fn address(&self, name: &str) -> Option<SocketAddr> {
         let servers = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
-        servers.get(name)?.address
+        Some(servers.get(name)?.address)
     }
 
     /// Closes a listener's port.
@@ -108,10 +105,11 @@ impl Servers {
 }
 
 /// Opens the port, to be served by the router's runtime.
-fn open(listener: &Listener, shared: &Shared) -> io::Result<TcpListener> {
-    let socket = bind(&listener.host, &listener.port, None, 0)?;
+fn open(listener: &Listener, shared: &Shared) -> io::Result<Listening> {
+    let ports = &shared.context.ports;
+    let port = ports.bind(&listener.host, &listener.port, None, 0)?;
     let _entered = shared.runtime.enter();
-    TcpListener::from_std(socket)
+    port.listen()
 }
 
 impl Server {

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use rand::RngExt;
 use skupper_management::entity::{MultiAddressStrategy, TcpListener as Settings};
-use tokio::net::{TcpListener as Socket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::flow::{FlowSet, serve_client};
 use super::watch::Watch;
 use crate::context::Context;
-use crate::listen;
+use crate::listen::{Listening, Spell};
 use crate::stop::Stop;
 
 /// How long a port that could not be opened is left alone.
@@ -62,6 +63,8 @@ pub struct TcpListener {
     changed: Arc<Notify>,
     pub(crate) flows: FlowSet,
     stop: Stop,
+    closing: Stop,
+    shut: Arc<Stop>,
 }
 
 impl TcpListener {
@@ -78,6 +81,8 @@ impl TcpListener {
             changed: Arc::new(Notify::new()),
             flows: FlowSet::default(),
             stop: Stop::new(),
+            closing: Stop::new(),
+            shut: Arc::default(),
             settings,
         });
         if !listener.settings.address.is_empty() {
@@ -152,6 +157,20 @@ impl TcpListener {
         }
     }
 
+    /// Closes the port after whoever has come to it was taken; what tells that this is done.
+    pub(crate) fn close(&self) -> Arc<Stop> {
+        self.closing.stop();
+        self.shut.clone()
+    }
+
+    /// Waits until the listener has no business any more.
+    async fn is_over(&self) {
+        tokio::select! {
+            () = self.stop.stopped() => {}
+            () = self.closing.stopped() => {}
+        }
+    }
+
     /// Whether the port is open.
     pub fn oper_status(&self) -> OperStatus {
         if self.up.load(Ordering::Acquire) {
@@ -215,40 +234,44 @@ impl TcpListener {
     async fn run(self: Arc<Self>, context: Arc<Context>) {
         // After the first time an ephemeral port is a fixed one: clients have been told of it.
         let mut port: Option<u16> = None;
-        while !self.stop.is_stopped() {
+        while !self.stop.is_stopped() && !self.closing.is_stopped() {
             if !self.is_reachable() {
                 tokio::select! {
                     () = self.changed.notified() => {}
-                    () = self.stop.stopped() => return,
+                    () = self.is_over() => {}
                 }
                 continue;
             }
-            let backlog = self.settings.backlog;
-            let bound = listen::bind(&self.settings.host, &self.settings.port, port, backlog);
-            match bound.and_then(Socket::from_std) {
-                Ok(socket) => {
-                    let bound = socket.local_addr().ok();
-                    port = bound.map(|address| address.port());
-                    self.set(bound, String::new());
-                    self.accept(&socket, &context).await;
+            let (host, service) = (&self.settings.host, &self.settings.port);
+            let bound = context
+                .ports
+                .bind(host, service, port, self.settings.backlog);
+            match bound.and_then(|port| port.listen()) {
+                Ok(listening) => {
+                    port = Some(listening.address().port());
+                    self.set(Some(listening.address()), String::new());
+                    self.accept(&listening, &context).await;
+                    if self.closing.is_stopped() {
+                        listening
+                            .close(|stream, peer| self.begin(stream, peer, &context))
+                            .await;
+                    }
                     self.set(None, String::new());
                 }
                 Err(error) => {
-                    let text = format!(
-                        "cannot listen on {}:{}: {error}",
-                        self.settings.host, self.settings.port
-                    );
+                    let text = format!("cannot listen on {host}:{service}: {error}");
                     if self.message() != text {
                         tracing::error!(target: "TCP_ADAPTOR", "{} ({})", text, self.settings.name);
                     }
                     self.set(None, text);
                     tokio::select! {
                         () = tokio::time::sleep(RETRY) => {}
-                        () = self.stop.stopped() => return,
+                        () = self.is_over() => {}
                     }
                 }
             }
         }
+        self.shut.stop();
     }
 
     fn set(&self, bound: Option<SocketAddr>, message: String) {
@@ -258,24 +281,26 @@ impl TcpListener {
     }
 
     /// Accepts clients until the address has no destination or the listener ends.
-    async fn accept(self: &Arc<Self>, socket: &Socket, context: &Arc<Context>) {
+    async fn accept(self: &Arc<Self>, listening: &Listening, context: &Arc<Context>) {
+        let mut exhausted = Spell::default();
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.stopped() => return,
+                () = self.is_over() => return,
                 () = self.changed.notified() => {
                     if !self.is_reachable() {
                         return;
                     }
                 }
-                accepted = socket.accept() => match accepted {
+                accepted = listening.accept() => match accepted {
                     Ok((stream, peer)) => self.begin(stream, peer, context),
-                    Err(error) => {
-                        if is_exhausted(&error) {
+                    Err(error) if is_exhausted(&error) => {
+                        if exhausted.begins(Instant::now()) {
                             tracing::error!(target: "TCP_ADAPTOR", "cannot accept on {}: {error}", self.settings.name);
-                            tokio::time::sleep(EXHAUSTED).await;
                         }
+                        tokio::time::sleep(EXHAUSTED).await;
                     }
+                    Err(_) => {}
                 },
             }
         }

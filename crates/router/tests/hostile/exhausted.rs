@@ -1,11 +1,13 @@
 //! A machine that has nothing left, and peers that take what there is by doing nothing.
 
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 
-use super::common::{free_port, inter_router_connector, tcp_listener};
+use super::common::{free_port, inter_router_connector, tcp_listener, wait_for};
 use super::either;
 use super::hub::{Hub, address, ping, reach};
 use super::process::Process;
@@ -31,6 +33,7 @@ fn no_descriptors_are_left() {
     drop(clients);
     hub.serves_again();
     links(&hub);
+    assert_eq!(hub.router.times_said("cannot accept on tcp"), 1);
 }
 
 #[test]
@@ -90,9 +93,16 @@ fn strangers_say_nothing_or_almost_nothing() {
     drop(strangers);
 }
 
+/// Whether the router ends a connection, by an end or a reset.
+fn is_ended(mut stream: impl Read) -> bool {
+    stream
+        .read_to_end(&mut Vec::new())
+        .map_err(|error| error.kind())
+        != Err(ErrorKind::WouldBlock)
+}
+
 #[test]
 fn strangers_are_sent_away_in_time() {
-    use std::io::Read;
     let mut hub = Hub::new(&[]);
     let beginnings: [&[u8]; 3] = [b"A", b"AMQP\x03\x01\x00\x00", b"\x16\x03\x01\x02\x00\x01"];
     let mut strangers = Vec::new();
@@ -108,11 +118,70 @@ fn strangers_are_sent_away_in_time() {
             strangers.push((port, beginning, stranger));
         }
     }
-    for (port, beginning, mut stranger) in strangers {
-        if let Err(error) = stranger.read_to_end(&mut Vec::new()) {
-            let hangs = error.kind() == std::io::ErrorKind::WouldBlock;
-            assert!(!hangs, "port {port} keeps who says {beginning:?}");
-        }
+    for (port, beginning, stranger) in strangers {
+        assert!(
+            is_ended(stranger),
+            "port {port} keeps who says {beginning:?}"
+        );
     }
+    hub.serves_others();
+}
+
+#[test]
+fn who_is_slow_after_tls_is_sent_away_in_time() {
+    let mut hub = Hub::new(&[]);
+    let beginnings: [&[u8]; 4] = [
+        b"",
+        b"AMQP\x03\x01",
+        b"AMQP\x03\x01\x00\x00\x00\x00",
+        b"AMQP\x00\x01\x00\x00\x00\x00\x00\x20\x02\x00",
+    ];
+    let strangers = beginnings.map(|beginning| {
+        let mut stranger = hub.secured(hub.ports.private);
+        stranger.write_all(beginning).unwrap();
+        (beginning, stranger)
+    });
+    // One who always has something more to say, but never all of it: a frame that is long, octet by octet.
+    let mut talker = hub.secured(hub.ports.private);
+    talker
+        .write_all(b"AMQP\x00\x01\x00\x00\x00\x00\x01\xff\x02\x00\x00\x00")
+        .unwrap();
+    wait_for("an end of patience", || {
+        let more = talker.write_all(b"\x00").and_then(|()| talker.flush());
+        more.is_err().then_some(())
+    });
+    for (beginning, stranger) in strangers {
+        assert!(is_ended(stranger), "{beginning:?}");
+    }
+    hub.serves_others();
+    hub.router.said("Timeout waiting for initial handshake");
+}
+
+#[test]
+fn who_never_ends_a_request_is_sent_away_in_time() {
+    let mut hub = Hub::new(&[]);
+    let beginnings: [&[u8]; 3] = [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: h"];
+    let strangers = beginnings.map(|beginning| {
+        let mut stranger = hub.connect(hub.ports.http);
+        stranger.write_all(beginning).unwrap();
+        (beginning, stranger)
+    });
+    let mut talker = hub.connect(hub.ports.http);
+    talker.write_all(b"GET /healthz HTTP/1.1\r\nX: ").unwrap();
+    wait_for("an end of patience", || {
+        thread::sleep(Duration::from_millis(20));
+        talker.write_all(b"x").is_err().then_some(())
+    });
+    for (beginning, stranger) in strangers {
+        assert!(is_ended(stranger), "{beginning:?}");
+    }
+    // Whoever asks in time is answered.
+    let mut prober = hub.connect(hub.ports.http);
+    prober
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    prober.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     hub.serves_others();
 }

@@ -2,8 +2,13 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 
+use rustls::time_provider::DefaultTimeProvider;
+use rustls::{ClientConnection, StreamOwned};
 use serde_json::{Value, json};
+use skupper_pki::tls::{Ciphers, ClientOptions, Versions, client_config, server_name};
+use skupper_pki::{Credential, TrustBundle};
 use tempfile::TempDir;
 
 use super::common::trust::{Ca, Files, Use};
@@ -19,6 +24,7 @@ pub(crate) struct Hub {
     pub(crate) ports: Ports,
     bystander: TcpStream,
     begun: u64,
+    credential: Credential,
     _home: TempDir,
 }
 
@@ -30,7 +36,9 @@ pub(crate) struct Ports {
     pub(crate) clients: u16,
     /// A listener for routers that demands a certificate.
     pub(crate) secure: u16,
-    /// The same for HTTP, without TLS.
+    /// A listener that secures clients who show none.
+    pub(crate) private: u16,
+    /// A listener for HTTP, without TLS.
     pub(crate) http: u16,
     /// A listener of a service that says what it hears.
     pub(crate) tcp: u16,
@@ -51,6 +59,7 @@ impl Hub {
             edge: free_port(),
             clients: free_port(),
             secure: free_port(),
+            private: free_port(),
             http: free_port(),
             tcp: free_port(),
         };
@@ -74,6 +83,10 @@ impl Hub {
                 listener("secure", ports.secure),
                 json!({"role": "inter-router", "sslProfile": "server", "saslMechanisms": "EXTERNAL", "authenticatePeer": true, "requireSsl": true}),
             ),
+            with(
+                listener("private", ports.private),
+                json!({"sslProfile": "server", "requireSsl": true}),
+            ),
             with(listener("http", ports.http), json!({"http": true})),
             json!(["tcpListener", {"name": "tcp", "address": "echo", "host": "127.0.0.1", "port": ports.tcp.to_string()}]),
             tcp_connector("echo", server(echo)),
@@ -86,6 +99,7 @@ impl Hub {
             router,
             ports,
             bystander,
+            credential,
             _home: home,
         };
         hub.serves_others();
@@ -94,16 +108,17 @@ impl Hub {
     }
 
     /// Each of its ports.
-    pub(crate) fn every_port(&self) -> [u16; 6] {
+    pub(crate) fn every_port(&self) -> [u16; 7] {
         let Ports {
             link,
             edge,
             clients,
             secure,
+            private,
             http,
             tcp,
         } = self.ports;
-        [link, edge, clients, secure, http, tcp]
+        [link, edge, clients, secure, private, http, tcp]
     }
 
     /// Somebody who was there before is served, and somebody new.
@@ -132,6 +147,26 @@ impl Hub {
 
     pub(crate) fn connect(&self, port: u16) -> TcpStream {
         connect(address(port))
+    }
+
+    /// A connection on which TLS is agreed on.
+    pub(crate) fn secured(&self, port: u16) -> StreamOwned<ClientConnection, TcpStream> {
+        let config = client_config(ClientOptions {
+            identity: None,
+            servers: TrustBundle::from_pem(&self.credential.ca_crt).unwrap(),
+            verify_name: true,
+            alpn: Vec::new(),
+            versions: Versions::default(),
+            ciphers: Ciphers::default(),
+            clock: Arc::new(DefaultTimeProvider),
+        });
+        let name = server_name("127.0.0.1").unwrap();
+        let session = ClientConnection::new(Arc::new(config.unwrap()), name).unwrap();
+        let mut stream = StreamOwned::new(session, self.connect(port));
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock).unwrap();
+        }
+        stream
     }
 }
 

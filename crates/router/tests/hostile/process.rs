@@ -18,6 +18,8 @@ const KEPT: usize = 10_000;
 
 /// A running router.
 pub(crate) struct Process {
+    /// What the shell does before it becomes the router.
+    before: String,
     config: PathBuf,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
@@ -32,17 +34,29 @@ impl Process {
 
     /// Starts one that may have so many descriptors.
     pub(crate) fn limited(id: &str, sections: &[Value], descriptors: Option<u32>) -> Self {
-        let process = Self::begin(id, sections, descriptors);
+        let limit = descriptors.map_or_else(String::new, |count| format!("ulimit -n {count}; "));
+        let process = Self::begin(id, sections, &limit);
+        process.said("Router started");
+        process
+    }
+
+    /// Starts one that shares its ports with others that do.
+    pub(crate) fn sharing_ports(id: &str, sections: &[Value]) -> Self {
+        let process = Self::begin(
+            id,
+            sections,
+            "SKUPPER_SHARE_PORTS=1; export SKUPPER_SHARE_PORTS; ",
+        );
         process.said("Router started");
         process
     }
 
     /// Starts one whose log cannot be read.
     pub(crate) fn silent(id: &str, sections: &[Value]) -> Self {
-        Self::begin(id, sections, None)
+        Self::begin(id, sections, "")
     }
 
-    fn begin(id: &str, sections: &[Value], descriptors: Option<u32>) -> Self {
+    fn begin(id: &str, sections: &[Value], before: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let config = home.path().join("router.json");
         let mut document =
@@ -50,8 +64,9 @@ impl Process {
         document.extend_from_slice(sections);
         std::fs::write(&config, Value::Array(document).to_string()).unwrap();
         let log = Arc::default();
-        let child = spawn(&config, descriptors, &log);
+        let child = spawn(&config, before, &log);
         Process {
+            before: before.to_owned(),
             config,
             child,
             log,
@@ -68,7 +83,7 @@ impl Process {
     /// Starts it again after its end.
     pub(crate) fn restart(&mut self) {
         self.log.lock().unwrap().clear();
-        self.child = spawn(&self.config, None, &self.log);
+        self.child = spawn(&self.config, &self.before, &self.log);
         self.said("Router started");
     }
 
@@ -87,6 +102,12 @@ impl Process {
             let log = self.log.lock().unwrap();
             log.iter().any(|line| line.contains(words)).then_some(())
         });
+    }
+
+    /// How many lines of the log say this.
+    pub(crate) fn times_said(&self, words: &str) -> usize {
+        let log = self.log.lock().unwrap();
+        log.iter().filter(|line| line.contains(words)).count()
     }
 
     /// Octets in memory now.
@@ -129,11 +150,10 @@ impl Drop for Process {
     }
 }
 
-fn spawn(config: &Path, descriptors: Option<u32>, log: &Arc<Mutex<Vec<String>>>) -> Child {
-    let limit = descriptors.map_or_else(String::new, |count| format!("ulimit -n {count}; "));
+fn spawn(config: &Path, before: &str, log: &Arc<Mutex<Vec<String>>>) -> Child {
     let mut child = Command::new("sh")
         .arg("-c")
-        .arg(format!("{limit}exec \"$0\" \"$@\""))
+        .arg(format!("{before}exec \"$0\" \"$@\""))
         .arg(std::env::current_exe().unwrap())
         .args([
             "--exact",

@@ -1,17 +1,53 @@
-//! One of two routers is replaced, as an upgrade does it, while clients come without a pause.
+//! Routers are replaced, one of two at a time, as an upgrade does it, while clients come without a pause.
 
+use std::collections::VecDeque;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
 
-use super::common::{echo, free_port, server, tcp_connector, wait_for};
+use super::common::{connect, echo, free_port, server, tcp_connector, wait_for};
 use super::hub::{address, ping, reach, try_ping};
 use super::process::Process;
 
 /// Clients that come one after another, each on a thread.
 const CLIENTS: usize = 3;
+
+/// Clients that come without a pause.
+#[derive(Default)]
+struct Clients {
+    stop: AtomicBool,
+    served: AtomicUsize,
+}
+
+impl Clients {
+    /// One after another; each has to be served.
+    fn come(&self, port: u16) {
+        while !self.stop.load(Ordering::Acquire) {
+            let mut stream = connect(address(port));
+            try_ping(&mut stream).unwrap();
+            self.served.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until so many more have been served.
+    fn more(&self, count: usize) {
+        let from = self.served.load(Ordering::Relaxed);
+        wait_for("clients", || {
+            (self.served.load(Ordering::Relaxed) >= from + count).then_some(())
+        });
+    }
+}
+
+/// Sends clients home when it is dropped: also where the test has failed, or it would wait for them without end.
+struct Home<'c>(&'c Clients);
+
+impl Drop for Home<'_> {
+    fn drop(&mut self) {
+        self.0.stop.store(true, Ordering::Release);
+    }
+}
 
 /// A router of the servers' site, to which another connects at a port.
 fn of_servers(id: &str, port: u16, service: u16) -> Process {
@@ -36,41 +72,70 @@ fn no_client_notices() {
         west.said(neighbour);
     }
     ping(&mut reach(address(client_port)));
-    let (stop, served) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let client = || {
-        while !stop.load(Ordering::Acquire) {
-            let mut stream = TcpStream::connect(address(client_port)).unwrap();
-            try_ping(&mut stream).unwrap();
-            served.fetch_add(1, Ordering::Relaxed);
-        }
-    };
-    let more = |count: usize| {
-        let from = served.load(Ordering::Relaxed);
-        wait_for("clients", || {
-            (served.load(Ordering::Relaxed) >= from + count).then_some(())
-        });
-    };
+    let clients = Clients::default();
     thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
+        let home = Home(&clients);
+        let running: Vec<_> = (0..CLIENTS)
+            .map(|_| scope.spawn(|| clients.come(client_port)))
+            .collect();
         // Streams that are under way through both when they go: enough that both have some.
         for router in &mut pair {
-            more(50);
+            clients.more(50);
             let mut under_way: Vec<TcpStream> =
                 (0..6).map(|_| reach(address(client_port))).collect();
             under_way.iter_mut().for_each(ping);
             router.signal("TERM");
             router.said("streams are under way");
-            more(50);
+            clients.more(50);
             under_way.iter_mut().for_each(ping);
             drop(under_way);
             assert!(router.ended_in_order());
-            more(50);
+            clients.more(50);
             router.restart();
             router.said("neighbor west is up");
         }
-        more(50);
-        stop.store(true, Ordering::Release);
-        for client in clients {
+        clients.more(50);
+        drop(home);
+        for client in running {
+            client.join().unwrap();
+        }
+    });
+}
+
+/// The clients' side of two: two routers at the same port, as the pods of a Service are. Each is replaced by a new process that
+/// opens the port while it still serves; then it is told to stop.
+#[test]
+fn no_client_notices_where_its_port_is_taken_over() {
+    let link = free_port();
+    let _east = of_servers("east", link, server(echo));
+    let port = free_port();
+    let west = |number: usize| {
+        let connector = json!(["connector", {"name": "link", "role": "inter-router", "host": "127.0.0.1", "port": link.to_string()}]);
+        let listener = json!(["tcpListener", {"name": "tcp", "address": "echo", "host": "127.0.0.1", "port": port.to_string()}]);
+        let router = Process::sharing_ports(&format!("west-{number}"), &[connector, listener]);
+        router.said("neighbor east is up");
+        router
+    };
+    let mut routers = VecDeque::from([west(1), west(2)]);
+    ping(&mut reach(address(port)));
+    let clients = Clients::default();
+    thread::scope(|scope| {
+        let home = Home(&clients);
+        let running: Vec<_> = (0..CLIENTS)
+            .map(|_| scope.spawn(|| clients.come(port)))
+            .collect();
+        for number in 3..=6 {
+            clients.more(50);
+            let new = west(number);
+            clients.more(50);
+            let mut old = routers.pop_front().unwrap();
+            old.signal("TERM");
+            assert!(old.ended_in_order());
+            routers.push_back(new);
+            clients.more(50);
+        }
+        drop(home);
+        for client in running {
             client.join().unwrap();
         }
     });
