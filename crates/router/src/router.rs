@@ -116,13 +116,13 @@ impl Router {
             table: Arc::new(Table::empty(id.clone())),
             locals: Locals::default(),
             neighbours: Arc::default(),
-            treatments: Arc::new(Treatments::new(default)),
             uplink: None,
         };
         let dispatch = Arc::new(Dispatch {
             waiting: Waiting::default(),
             naming: Naming::new(id.as_str(), network_id),
             forwarding: ArcSwap::from_pointee(forwarding),
+            treatments: ArcSwap::from_pointee(Treatments::new(default)),
             replies: Arc::default(),
             uses: Default::default(),
             me: id.clone(),
@@ -134,7 +134,7 @@ impl Router {
         let config = engine_config(id, &settings, started);
         let instance = config.instance;
         let numbers = Arc::<Numbers>::default();
-        let core = Core::new(&handle, dispatch.clone(), config, default, numbers.clone());
+        let core = Core::new(&handle, dispatch.clone(), config, numbers.clone());
         let workers = Workers::start(worker_count(&settings))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

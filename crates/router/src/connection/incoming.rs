@@ -536,7 +536,7 @@ impl Task {
             let condition = Condition::new(names::PRECONDITION_FAILED, text);
             return Verdict::Refuse(DeliveryState::rejected(condition));
         };
-        let (treatment, priority) = forwarding.treatment(&key);
+        let (treatment, priority) = self.context.dispatch.treated(&forwarding, &key);
         let multicast = treatment == Treatment::Multicast && key.is_synchronised();
         let streaming = more;
         if more {

@@ -12,6 +12,7 @@ use skupper_routing::address::{Class, Naming};
 use skupper_routing::choose::{self, Choice, Load as Busy};
 use skupper_routing::{AddressKey, LinkId, Origin, RouterId, Treatment, control};
 
+use super::Treatments;
 use super::addresses::AddressUses;
 use super::forwarding::{Destination, Forwarding, Neighbour};
 use super::replies::{PREFIX, Replies};
@@ -55,6 +56,8 @@ pub struct Dispatch {
     pub naming: Naming,
     /// The published state.
     pub forwarding: ArcSwap<Forwarding>,
+    /// How addresses are treated that have no destination here yet: in force as soon as the configuration has it.
+    pub treatments: ArcSwap<Treatments>,
     /// Addresses made up here.
     pub replies: Arc<Replies>,
     /// What is counted by address.
@@ -128,7 +131,17 @@ impl Dispatch {
 
     /// How deliveries to an address are spread.
     pub fn treatment(&self, key: &AddressKey) -> Treatment {
-        self.forwarding.load().treatment(key).0
+        self.treated(&self.forwarding.load(), key).0
+    }
+
+    /// How the deliveries of an address are spread, and with which priority.
+    pub fn treated(&self, forwarding: &Forwarding, key: &AddressKey) -> (Treatment, Option<u8>) {
+        if let Some(local) = forwarding.locals.get(key) {
+            return (local.treatment, local.priority);
+        }
+        let remotes = forwarding.table.remotes(key);
+        let hint = remotes.and_then(|remotes| remotes.treatment);
+        self.treatments.load().of(key, hint)
     }
 
     fn to_router(&self, id: &str, consumer: Consumer) -> Result<(), (Undeliverable, Consumer)> {
@@ -155,7 +168,7 @@ impl Dispatch {
         if local.is_none() && remotes.is_none() {
             let unavailable = !self.edge
                 && key.class() == Class::Mobile
-                && forwarding.treatment(key).0 == Treatment::Unavailable;
+                && self.treated(&forwarding, key).0 == Treatment::Unavailable;
             let why = if unavailable {
                 Undeliverable::Unavailable
             } else {
@@ -164,7 +177,7 @@ impl Dispatch {
             return Err((why, consumer));
         }
         let usage = self.uses.of(key);
-        let (treatment, _) = forwarding.treatment(key);
+        let (treatment, _) = self.treated(&forwarding, key);
         if treatment == Treatment::Unavailable {
             return Err((Undeliverable::Unavailable, consumer));
         }

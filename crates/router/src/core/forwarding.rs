@@ -9,7 +9,6 @@ use skupper_routing::{AddressKey, LinkId, Table, Treatment};
 
 use skupper_management::entity::Role;
 
-use super::treatments::Treatments;
 use crate::connection::handle::ConnectionHandle;
 use crate::transit::load::Outstanding;
 use crate::transit::message::Message;
@@ -178,25 +177,11 @@ pub struct Forwarding {
     pub locals: Locals,
     /// Connections to neighbours, by control link.
     pub neighbours: Arc<HashMap<LinkId, Neighbour>>,
-    /// How addresses are treated.
-    pub treatments: Arc<Treatments>,
     /// Where an edge router sends what it has no destination for.
     pub uplink: Option<Arc<Destination>>,
 }
 
 impl Forwarding {
-    /// How the deliveries of an address are spread, and with which priority.
-    pub fn treatment(&self, key: &AddressKey) -> (Treatment, Option<u8>) {
-        if let Some(local) = self.locals.get(key) {
-            return (local.treatment, local.priority);
-        }
-        let hint = self
-            .table
-            .remotes(key)
-            .and_then(|remotes| remotes.treatment);
-        self.treatments.of(key, hint)
-    }
-
     /// Whether a delivery to the address would find a destination now.
     pub fn is_reachable(&self, key: &AddressKey) -> bool {
         self.is_reachable_from(key, None)

@@ -62,10 +62,6 @@ pub(crate) enum CoreCommand {
     MeshTold(u64),
     /// The peer has detached a link that this edge router had attached.
     EdgeLinkLost { connection: u64, link: u64 },
-    /// The configuration has a new `address` entity.
-    AddRule(Rule),
-    /// An `address` entity was deleted.
-    RemoveRule(Rule),
     /// The router is about to end: others are not to send here what they could send elsewhere.
     Withdraw,
     /// Somebody wants to look.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use skupper_amqp::message::{Message as AmqpMessage, RouterAnnotations};
 use skupper_routing::{
-    AddressKey, ControlMessage, Engine, Event, Link, LinkId, Output, RouterId, Treatment, control,
+    AddressKey, ControlMessage, Engine, Event, Link, LinkId, Output, RouterId, control,
 };
 use tokio::sync::mpsc;
 
@@ -16,7 +16,6 @@ use super::dispatch::Dispatch;
 use super::edge::{Change, Edge};
 use super::forwarding::{Destination, Forwarding, Local, Locals};
 use super::neighbours::Connections;
-use super::treatments::Treatments;
 use super::{CoreCommand, CoreHandle};
 use crate::connection::handle::{Command, ConnectionHandle, Outlet, Purpose};
 use crate::context::Numbers;
@@ -35,7 +34,6 @@ pub(crate) struct Core {
     locals: Locals,
     connections: Connections,
     watches: Arc<WatchSet>,
-    treatments: Arc<Treatments>,
     /// Of an edge router: its connections to others.
     edge: Option<Edge>,
     /// Octets received from each neighbour when the engine was last told of them.
@@ -50,7 +48,6 @@ impl Core {
         handle: &CoreHandle,
         dispatch: Arc<Dispatch>,
         config: skupper_routing::Config,
-        default: Treatment,
         numbers: Arc<Numbers>,
     ) -> Self {
         let edge = dispatch.edge;
@@ -62,7 +59,6 @@ impl Core {
             locals: Locals::default(),
             connections: Connections::default(),
             watches: handle.watches.clone(),
-            treatments: Arc::new(Treatments::new(default)),
             heard: HashMap::new(),
             dirty: false,
             withdrawn: false,
@@ -125,15 +121,6 @@ impl Core {
                 if let Some(connection) = self.connections.get(connection) {
                     connection.control_handled(payload.len());
                 }
-            }
-            CoreCommand::AddRule(rule) => {
-                // Whoever adds it has tried it before.
-                let _ = Arc::make_mut(&mut self.treatments).add(rule);
-                self.dirty = true;
-            }
-            CoreCommand::RemoveRule(rule) => {
-                Arc::make_mut(&mut self.treatments).remove(&rule);
-                self.dirty = true;
             }
             CoreCommand::Withdraw => self.withdraw(),
             CoreCommand::Look(look) => look(self),
@@ -227,7 +214,7 @@ impl Core {
             None => {
                 let remotes = self.engine.table().remotes(&key);
                 let hint = remotes.and_then(|remotes| remotes.treatment);
-                let (treatment, priority) = self.treatments.of(&key, hint);
+                let (treatment, priority) = self.dispatch.treatments.load().of(&key, hint);
                 Local {
                     treatment,
                     priority,
@@ -387,7 +374,6 @@ impl Core {
             table: self.engine.table().clone(),
             locals: self.locals.clone(),
             neighbours: Arc::new(self.connections.neighbours()),
-            treatments: self.treatments.clone(),
             uplink: self.edge.as_ref().and_then(Edge::uplink),
         };
         let forwarding = Arc::new(forwarding);

@@ -301,7 +301,7 @@ impl Entities {
             .filter_map(|router| Some(forwarding.table.route(router)?.id.as_str().into()))
             .collect();
         let usage = self.context.dispatch.uses.of(key);
-        let (treatment, priority) = forwarding.treatment(key);
+        let (treatment, priority) = self.context.dispatch.treated(forwarding, key);
         let count =
             |counter: &std::sync::atomic::AtomicU64| Value::from(counter.load(Ordering::Relaxed));
         let mut shown = row([

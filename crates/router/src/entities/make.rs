@@ -16,7 +16,7 @@ use crate::auto_link::AutoLink;
 use crate::connection::connector::AmqpConnector;
 use crate::connection::handle::Command;
 use crate::connection::listener::AmqpListener;
-use crate::core::{CoreCommand, Rule};
+use crate::core::{Rule, Treatments};
 use crate::event::Event;
 use crate::tcp::{TcpConnector, TcpListener};
 
@@ -160,9 +160,11 @@ impl Entities {
                 .priority
                 .and_then(|priority| u8::try_from(priority).ok()),
         };
-        let added = self.treatments.add(rule.clone());
+        // Nobody else writes them: the entities have one owner.
+        let mut treatments = Treatments::clone(&self.context.dispatch.treatments.load());
+        let added = treatments.add(rule.clone());
         added.map_err(|error| Failure::BadRequest(error.to_string()))?;
-        self.context.core.tell(CoreCommand::AddRule(rule.clone()));
+        self.context.dispatch.treatments.store(Arc::new(treatments));
         Ok(Running::Rule(rule))
     }
 
@@ -324,10 +326,9 @@ impl Entities {
                 tracing::info!(target: "AGENT", "Deleted sslProfile {name}");
             }
             Running::Rule(rule) => {
-                self.treatments.remove(rule);
-                self.context
-                    .core
-                    .tell(CoreCommand::RemoveRule(rule.clone()));
+                let mut treatments = Treatments::clone(&self.context.dispatch.treatments.load());
+                treatments.remove(rule);
+                self.context.dispatch.treatments.store(Arc::new(treatments));
             }
             Running::AutoLink(auto) => {
                 for (connection, link) in self.context.auto_links.remove(auto) {

@@ -17,7 +17,7 @@ use crate::auto_link::AutoLink;
 use crate::connection::connector::AmqpConnector;
 use crate::connection::listener::AmqpListener;
 use crate::context::Context;
-use crate::core::{Rule, Treatments};
+use crate::core::Rule;
 use crate::stop::Stop;
 use crate::tcp::{TcpConnector, TcpListener};
 use crate::tls::Profile;
@@ -56,19 +56,16 @@ pub struct Entities {
     context: Arc<Context>,
     entries: HashMap<Kind, Vec<Entry>>,
     numbers: HashMap<Kind, u64>,
-    treatments: Treatments,
     /// The configuration document is being applied: a port that cannot be opened is an error.
     starting: bool,
 }
 
 impl Entities {
     pub(crate) fn new(context: Arc<Context>) -> Self {
-        let default = crate::router::treatment(context.settings.default_distribution);
         Entities {
             context,
             entries: HashMap::new(),
             numbers: HashMap::new(),
-            treatments: Treatments::new(default),
             starting: false,
         }
     }
