@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use super::connector::TcpConnector;
 use super::head::{MAX_HEAD, Parsed, StreamHead};
 use super::listener::{Target, TcpListener};
+use super::outward::Outward;
 use super::pump::{Ending, Ends, FlowCommand, FlowEnd, FlowInbox, FlowOctets, Pump};
 use super::socket::Socket;
 use super::window::MOST;
@@ -23,7 +24,7 @@ use crate::core::forwarding::Sink;
 use crate::event::{FlowEvent, FlowRecord, FlowSide};
 use crate::transit::inbox::{Bell, Inbox, Taken};
 use crate::transit::message::Message;
-use crate::transit::pipe::{Consumer, End, Producer, pipe};
+use crate::transit::pipe::{Consumer, End, pipe};
 
 /// How long a client has for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(30);
@@ -183,7 +184,7 @@ async fn run_client(
     record: Option<&Arc<FlowRecord>>,
 ) -> Ending {
     let mut alpn = None;
-    let socket = if listener.settings.ssl_profile.is_empty() {
+    let mut socket = if listener.settings.ssl_profile.is_empty() {
         Socket::Clear(stream)
     } else {
         match accept_tls(context, listener, stream).await {
@@ -209,12 +210,16 @@ async fn run_client(
     let (producer, consumer) = pipe(Message::tcp_stream());
     producer.push(head.encode());
     producer.bind(inbox.clone() as Arc<dyn Bell>, OWN);
+    let octets = record.map_or_else(Arc::default, |record| record.octets.clone());
+    let mut outward = Outward::new(producer);
+    outward.read_at_once(&socket, &octets);
     let key = context.dispatch.naming.key(address);
     if let Err((_, consumer)) = context.dispatch.send(&key, consumer) {
         drop(consumer);
         return Ending::Refused;
     }
-    let answer = match await_stream(&inbox, &producer).await {
+    let answer = await_stream(&inbox, &mut outward, &mut socket, &octets);
+    let answer = match answer.await {
         Ok(answer) => answer,
         Err(ending) => return ending,
     };
@@ -230,7 +235,6 @@ async fn run_client(
     };
     // Nobody can send a second stream once the name is gone.
     drop(reply);
-    let octets = record.map_or_else(Arc::default, |record| record.octets.clone());
     Pump::new(
         socket,
         Ends {
@@ -239,7 +243,7 @@ async fn run_client(
         },
         inbox,
         octets,
-        producer,
+        outward,
         consumer,
         rest,
     )
@@ -271,18 +275,26 @@ async fn accept_tls(
     Ok((Socket::Tls(Box::new(stream.into())), protocol))
 }
 
-/// Waits for the opposite stream, or for the news that there will be none.
-async fn await_stream(inbox: &Arc<FlowInbox>, producer: &Producer) -> Result<Consumer, Ending> {
+/// Waits for the opposite stream, or for the news that there will be none; the client's first octets go out meanwhile.
+async fn await_stream(
+    inbox: &Arc<FlowInbox>,
+    outward: &mut Outward,
+    socket: &mut Socket,
+    octets: &FlowOctets,
+) -> Result<Consumer, Ending> {
     let mut taken = Taken::default();
     std::future::poll_fn(|cx| {
         loop {
             inbox.take(&mut taken, cx);
             if taken.is_empty() {
-                return Poll::Pending;
+                return match outward.read_early(socket, octets, cx) {
+                    Ok(()) => Poll::Pending,
+                    Err(error) => Poll::Ready(Err(Ending::Socket(error))),
+                };
             }
             if !taken.ready.is_empty() {
                 taken.ready.clear();
-                let update = producer.take_update();
+                let update = outward.take_update();
                 match update.state {
                     Some(DeliveryState::Accepted | DeliveryState::Received { .. }) | None => {}
                     Some(_) => return Poll::Ready(Err(Ending::Refused)),
@@ -478,7 +490,7 @@ async fn run_server(
                 },
                 inbox,
                 octets,
-                producer,
+                Outward::new(producer),
                 consumer,
                 rest,
             )

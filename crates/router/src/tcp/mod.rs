@@ -7,6 +7,7 @@ mod connector;
 mod flow;
 mod head;
 mod listener;
+mod outward;
 pub(crate) mod pump;
 mod socket;
 mod watch;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -14,13 +14,13 @@ use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use skupper_amqp::performative::DeliveryState;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncWrite;
 
+use super::outward::Outward;
 use super::socket::Socket;
-use super::window::{ACKNOWLEDGE_EVERY, Window};
-use crate::transit::block;
+use super::window::ACKNOWLEDGE_EVERY;
 use crate::transit::inbox::{Bell, Inbox, Taken};
-use crate::transit::pipe::{Consumer, End, HIGH_WATER, Producer};
+use crate::transit::pipe::{Consumer, End};
 
 /// Reads or writes in one turn before other tasks of the thread get theirs.
 const TURNS: usize = 8;
@@ -145,17 +145,6 @@ pub(crate) struct Pump {
     inward: Inward,
 }
 
-struct Outward {
-    producer: Producer,
-    sent: u64,
-    window: Window,
-    /// The window is off: the peer settled or ended.
-    unlimited: bool,
-    /// The producer said to wait.
-    held: bool,
-    done: bool,
-}
-
 struct Inward {
     /// Gone once settled.
     consumer: Option<Consumer>,
@@ -167,17 +156,18 @@ struct Inward {
 }
 
 impl Pump {
-    /// `pending` are octets of `consumer` that were taken with the stream's head and belong to the body.
+    /// `outward` may have sent of the socket's octets already; `pending` are octets of `consumer` that were taken with the stream's
+    /// head and belong to the body.
     pub(crate) fn new(
         socket: Socket,
         ends: Ends,
         inbox: Arc<FlowInbox>,
         octets: Arc<FlowOctets>,
-        producer: Producer,
+        mut outward: Outward,
         consumer: Consumer,
         pending: VecDeque<Bytes>,
     ) -> Self {
-        producer.bind(inbox.clone() as Arc<dyn Bell>, OUTWARD);
+        outward.open(ends.window, &inbox, OUTWARD);
         consumer.bind(inbox.clone() as Arc<dyn Bell>, INWARD);
         // Whatever came before the binding (the end of the stream, too) is looked for at once.
         inbox.ring(OUTWARD);
@@ -187,15 +177,11 @@ impl Pump {
             inbox,
             taken: Taken::default(),
             octets,
-            latency: Latency::Unknown(ends.socket),
-            outward: Outward {
-                producer,
-                sent: 0,
-                window: Window::new(ends.window),
-                unlimited: false,
-                held: false,
-                done: false,
+            latency: match outward.asked() {
+                Some(at) => Latency::Asked(ends.socket, at),
+                None => Latency::Unknown(ends.socket),
             },
+            outward,
             inward: Inward {
                 consumer: Some(consumer),
                 pending,
@@ -215,7 +201,7 @@ impl Pump {
             self.socket.reset();
         }
         if !matches!(ending, Ending::Done) {
-            self.outward.producer.abort();
+            self.outward.abort();
             if let Some(consumer) = self.inward.consumer.take() {
                 consumer.settle(DeliveryState::failed());
             }
@@ -262,8 +248,8 @@ impl Pump {
                 Err(error) => return Poll::Ready(Ending::Socket(error)),
             }
             self.latency
-                .note(self.outward.sent, self.inward.written, &self.octets);
-            if self.outward.done && self.inward.done {
+                .note(self.outward.sent(), self.inward.written, &self.octets);
+            if self.outward.is_done() && self.inward.done {
                 return Poll::Ready(Ending::Done);
             }
             if !moved {
@@ -272,71 +258,6 @@ impl Pump {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
-    }
-}
-
-impl Outward {
-    /// Looks at what came back; whether it means that nobody takes the stream.
-    fn hear(&mut self) -> bool {
-        self.held = false;
-        let update = self.producer.take_update();
-        self.unlimited |= update.settled;
-        match update.state {
-            Some(DeliveryState::Received { section_offset, .. }) => {
-                self.window.acknowledge(section_offset, Instant::now());
-                false
-            }
-            Some(DeliveryState::Accepted) => {
-                self.unlimited = true;
-                false
-            }
-            other => other.is_some(),
-        }
-    }
-
-    fn may_read(&mut self) -> bool {
-        if self.done || self.held {
-            return false;
-        }
-        if !self.unlimited && !self.window.is_open(self.sent) {
-            return false;
-        }
-        self.held = self.producer.must_wait(HIGH_WATER);
-        !self.held
-    }
-
-    fn read(
-        &mut self,
-        socket: &mut Socket,
-        octets: &FlowOctets,
-        inward_done: bool,
-        cx: &mut Context<'_>,
-    ) -> io::Result<bool> {
-        if !self.may_read() {
-            return Ok(false);
-        }
-        let read = block::with_block(|block| match pin!(socket.read_buf(block)).poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Ready(Ok(_)) => Poll::Ready(Ok(block::take_all(block))),
-        });
-        match read {
-            Poll::Pending => Ok(false),
-            Poll::Ready(Err(error)) => Err(error),
-            Poll::Ready(Ok(chunk)) if chunk.is_empty() => {
-                // Nobody needs to acknowledge a direction whose opposite is over already.
-                self.producer.complete(inward_done);
-                self.done = true;
-                Ok(true)
-            }
-            Poll::Ready(Ok(chunk)) => {
-                self.sent += chunk.len() as u64;
-                octets.outward.store(self.sent, Ordering::Relaxed);
-                self.window.sent(self.sent, Instant::now);
-                self.producer.push(chunk);
-                Ok(true)
-            }
-        }
     }
 }
 
