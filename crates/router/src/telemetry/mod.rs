@@ -29,7 +29,9 @@ use records::{Change, Records};
 
 /// How often it is seen who has come to listen, while somebody listens; every second time counters are read.
 const LOOK: Duration = Duration::from_secs(1);
-/// Flow events that are taken together.
+/// How often flow events are taken: each wake-up of this task takes time from flows.
+const FLOW_PAUSE: Duration = Duration::from_millis(100);
+/// Flow events that are taken at once; when there are more, the next are taken without a pause.
 const FLOW_BATCH: usize = 256;
 
 /// Starts telling, in a task of `runtime`. It must be called before anything is made that is to be told of.
@@ -64,7 +66,49 @@ pub(crate) fn start(context: &Arc<Context>, site: Option<&Attributes>, runtime: 
         started: Instant::now(),
         _watches: watches,
     };
-    runtime.spawn(teller.run(events, flow_events, changes));
+    runtime.spawn(teller.run(events, FlowEvents::new(flow_events), changes));
+}
+
+/// Flow events, taken in batches with a pause between.
+struct FlowEvents {
+    events: Option<mpsc::Receiver<FlowEvent>>,
+    /// When the next are taken.
+    due: tokio::time::Instant,
+    batch: Vec<FlowEvent>,
+}
+
+impl FlowEvents {
+    fn new(events: Option<mpsc::Receiver<FlowEvent>>) -> Self {
+        FlowEvents {
+            events,
+            due: tokio::time::Instant::now(),
+            batch: Vec::with_capacity(FLOW_BATCH),
+        }
+    }
+
+    /// Waits for the next batch. Nothing is lost if this is given up.
+    async fn arrive(&mut self) {
+        // Whoever tells an event while nobody waits for it wakes nobody.
+        tokio::time::sleep_until(self.due).await;
+        match &mut self.events {
+            Some(events) => events.recv_many(&mut self.batch, FLOW_BATCH).await,
+            None => std::future::pending().await,
+        };
+        if self.batch.len() < FLOW_BATCH {
+            self.due = tokio::time::Instant::now() + FLOW_PAUSE;
+        }
+    }
+
+    /// Takes a batch of what is there; false if that is nothing.
+    fn take(&mut self) -> bool {
+        while self.batch.len() < FLOW_BATCH
+            && let Some(events) = &mut self.events
+            && let Ok(event) = events.try_recv()
+        {
+            self.batch.push(event);
+        }
+        !self.batch.is_empty()
+    }
 }
 
 struct Teller {
@@ -93,7 +137,7 @@ impl Teller {
     async fn run(
         mut self,
         mut events: mpsc::UnboundedReceiver<Event>,
-        mut flow_events: Option<mpsc::Receiver<FlowEvent>>,
+        mut flow_events: FlowEvents,
         mut audience: mpsc::UnboundedReceiver<(Class, bool)>,
     ) {
         let mut commands = self.context.subscribe(&self.emitter.source().direct);
@@ -105,7 +149,6 @@ impl Teller {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut looks = 0u64;
-        let mut flow_batch = Vec::with_capacity(FLOW_BATCH);
         loop {
             let due = [self.emitter.next_timeout(), self.co_records.next_timeout()];
             let due = due
@@ -119,12 +162,6 @@ impl Teller {
                     None => std::future::pending().await,
                 }
             };
-            let flows = async {
-                match &mut flow_events {
-                    Some(events) => events.recv_many(&mut flow_batch, FLOW_BATCH).await,
-                    None => std::future::pending().await,
-                }
-            };
             let somebody =
                 self.emitter.is_watched(Class::Beacons) || self.emitter.is_watched(Class::Records);
             tokio::select! {
@@ -135,15 +172,7 @@ impl Teller {
                     }
                     None => return,
                 },
-                _ = flows => {
-                    let wanted = self.emitter.is_watched(Class::Flows);
-                    let is_wanted = is_wanted(&self.context);
-                    for event in flow_batch.drain(..) {
-                        for change in self.flows.event(&event, wanted, &is_wanted) {
-                            self.flow(change);
-                        }
-                    }
-                }
+                () = flow_events.arrive() => self.flow_events(flow_events.batch.drain(..)),
                 Some((class, somebody)) = audience.recv() => {
                     self.audience(class, somebody);
                 }
@@ -155,6 +184,10 @@ impl Teller {
                 }
                 Some(records) = told.next() => {
                     if let Some(Update::Records { records, .. }) = read(&records) {
+                        // They are of flows that have begun here, of which this task may not know yet.
+                        while flow_events.take() {
+                            self.flow_events(flow_events.batch.drain(..));
+                        }
                         let now = self.now();
                         for record in records {
                             self.emitter.complete(&record, now);
@@ -229,6 +262,16 @@ impl Teller {
                 .with(Attribute::SOURCE_LINE, u64::from(line));
         }
         self.apply([Change::Set(record)]);
+    }
+
+    fn flow_events(&mut self, events: impl Iterator<Item = FlowEvent>) {
+        let wanted = self.emitter.is_watched(Class::Flows);
+        let is_wanted = is_wanted(&self.context);
+        for event in events {
+            for change in self.flows.event(&event, wanted, &is_wanted) {
+                self.flow(change);
+            }
+        }
     }
 
     fn flow(&mut self, change: FlowChange) {
