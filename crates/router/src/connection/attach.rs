@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use skupper_amqp::connection::{Initiator, LinkId, SessionId};
+use skupper_amqp::message::flags;
 use skupper_amqp::performative::SenderSettle;
 use skupper_amqp::{Attach, Open, Role as LinkRole, Symbol, Terminus};
 use skupper_routing::Treatment;
@@ -342,7 +343,8 @@ impl Task {
             dynamic.map(|address| format!("amqp:/{address}")),
         );
         let number = self.context.numbers.link();
-        let end = self.producer(number, address.as_ref());
+        let mut end = self.producer(number, address.as_ref());
+        end.asks = asks(&target);
         if end.open {
             let _ = self.amqp.grant(id, self.settings.capacity);
         }
@@ -449,6 +451,18 @@ fn is_local(address: &Address) -> bool {
     !address.key.is_synchronised()
 }
 
+/// What a producer's terminus asks for each of its deliveries (§2.9).
+fn asks(target: &Terminus) -> u32 {
+    let asked = [
+        ("qd.streaming-deliveries", flags::STREAMING),
+        ("qd.resend-released", flags::RESEND_RELEASED),
+    ];
+    let asked = asked
+        .iter()
+        .filter(|(capability, _)| target.has(capability));
+    asked.fold(0, |asks, (_, flag)| asks | flag)
+}
+
 pub(super) fn receiver(replenish: Replenish) -> ReceiverEnd {
     ReceiverEnd {
         replenish,
@@ -457,6 +471,7 @@ pub(super) fn receiver(replenish: Replenish) -> ReceiverEnd {
         withheld: 0,
         drained: 0,
         open: true,
+        asks: 0,
     }
 }
 

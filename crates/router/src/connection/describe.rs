@@ -2,6 +2,8 @@
 
 use skupper_amqp::{Map, Open, Value};
 
+/// How routers call themselves towards peers; upstream's do, too.
+pub(crate) const PRODUCT: &str = "skupper-router";
 /// Capability: extra links for streams are welcome.
 pub(crate) const STREAMING_LINKS: &str = "qd.streaming-links";
 /// Capability: streams may be spread over data connections.
@@ -14,6 +16,8 @@ const DATA_ROLE: i64 = 4;
 pub struct Peer {
     /// Its container id: a router's id.
     pub container: String,
+    /// It says that it is a router.
+    pub router: bool,
     /// Effective cost: the greater of both sides'.
     pub cost: u32,
     /// The connection carries streams only.
@@ -56,6 +60,7 @@ impl Peer {
         let cost = cost.and_then(|cost| u32::try_from(cost).ok()).unwrap_or(1);
         let role = property("qd.inter-router-role").and_then(Value::as_i64);
         Peer {
+            router: text("product").as_deref() == Some(PRODUCT),
             container: open.container_id.clone(),
             cost: cost.max(own_cost).max(1),
             data: incoming && role == Some(DATA_ROLE),

@@ -10,6 +10,7 @@ use skupper_management::entity::Role;
 use skupper_routing::address::Class;
 use skupper_routing::{AddressKey, mesh};
 
+use super::describe::Peer;
 use super::handle::{EdgeLink, LinkSink};
 use super::links::{Address, End, Kind, Link, Replenish, SenderEnd};
 use super::task::Task;
@@ -166,15 +167,11 @@ impl Task {
     /// Makes a link to the peer a destination of an address.
     pub(super) fn add_destination(&mut self, link: u64, key: &AddressKey) -> Outstanding {
         let edge = self.is_edge();
-        let streams = self
-            .handle
-            .peer
-            .get()
-            .is_some_and(|peer| peer.streaming_links);
+        let peer = self.handle.peer.get();
         let sink = LinkSink {
             connection: self.handle.clone(),
             link,
-            streams: edge && streams,
+            streams: peer.is_some_and(|peer| self.streams_to(peer)),
         };
         let outstanding = Outstanding::default();
         let destination = Destination {
@@ -189,6 +186,12 @@ impl Task {
             .core
             .add_destination(key.clone(), destination, false);
         outstanding
+    }
+
+    /// Whether streams leave by links of their own, on which one does not wait for another. A router at the other end of a
+    /// connection for clients has to read there whom they are for, which it cannot without the routers' section.
+    fn streams_to(&self, peer: &Peer) -> bool {
+        peer.streaming_links && !(self.settings.strip_out && peer.router)
     }
 
     /// Enters a link that the peer has attached.

@@ -12,12 +12,13 @@ use skupper_routing::{AddressKey, Treatment};
 
 use super::links::{Address, Collecting, Current, End, Inbound, Kind, Octets, Replenish};
 use super::onward::Onward;
+use super::resend::Resend;
 use super::task::Task;
 use crate::core::CoreCommand;
 use crate::transit::block;
 use crate::transit::inbox::Bell;
-use crate::transit::message::{DEFAULT_PRIORITY, Message};
-use crate::transit::pipe::{HIGH_WATER, pipe};
+use crate::transit::message::{DEFAULT_PRIORITY, Message, Tried};
+use crate::transit::pipe::{HIGH_WATER, Update, pipe};
 
 /// An incomplete message of which more than this has come is passed on as it comes.
 const MOST_COLLECTED: usize = 256 * 1024;
@@ -112,7 +113,8 @@ impl Task {
         let mut hold = false;
         if !payload.is_empty() {
             let most = most_waiting(inbound.onward.message());
-            let waiting = inbound.onward.push(block::keep(payload));
+            let payload = self.kept.more(&mut inbound.resend, payload);
+            let waiting = inbound.onward.push(payload);
             hold = waiting >= most && inbound.onward.must_wait(most);
         }
         if hold {
@@ -190,8 +192,12 @@ impl Task {
             let state = self.on_edge_message(kind, &payload);
             return self.dispose_unforwarded(id, collecting.delivery, collecting.settled, state);
         }
+        let asks = match &link.end {
+            End::Receiver(receiver) => receiver.asks,
+            End::Sender(_) => 0,
+        };
         let address = link.address.clone();
-        match self.examine(&collecting, address.as_ref(), more) {
+        match self.examine(&collecting, address.as_ref(), asks, more) {
             Verdict::Wait => self.keep_collecting(id, collecting),
             Verdict::Refuse(state) => self.refuse_delivery(id, collecting, state, more),
             Verdict::Forward {
@@ -214,7 +220,7 @@ impl Task {
                     return self.dispose_unforwarded(id, delivery, settled, state);
                 }
                 let onward = Onward::copies(copies);
-                self.follow(id, session, delivery, onward, settled, false);
+                self.follow(id, session, delivery, onward, None, settled, false);
             }
             Verdict::Forward {
                 message,
@@ -337,29 +343,41 @@ impl Task {
             ..
         } = collecting;
         let body = octets.into_bytes().slice(used..);
+        let mut resend = (message.is_resent() && !settled).then(Box::default);
+        let body = self.kept.more(&mut resend, body);
         let (producer, consumer) = pipe(message);
-        producer.push(block::keep(body));
+        producer.push(body);
         if !more {
             producer.complete(settled);
         }
         if self.settings.role == Role::RouteContainer {
             self.context.dispatch.uses.count_from_container(key);
         }
-        if let Err((why, consumer)) = self.context.dispatch.send(key, consumer) {
-            self.count_dropped(id, settled);
-            consumer.settle(why.state());
+        let way = match self.context.dispatch.send(key, consumer) {
+            Ok(way) => way,
+            Err((why, consumer)) => {
+                self.count_dropped(id, settled);
+                consumer.settle(why.state());
+                None
+            }
+        };
+        match (&mut resend, way) {
+            (Some(resend), Some(way)) => resend.went(key, way),
+            _ => self.kept.forget(resend.take()),
         }
         let onward = Onward::One(producer);
-        self.follow(id, session, delivery, onward, settled, more);
+        self.follow(id, session, delivery, onward, resend, settled, more);
     }
 
     /// Follows a delivery that was passed on until it is settled.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one delivery")]
     fn follow(
         &mut self,
         id: LinkId,
         session: SessionId,
         delivery: u32,
         onward: Onward,
+        resend: Option<Box<Resend>>,
         settled: bool,
         more: bool,
     ) {
@@ -383,6 +401,7 @@ impl Task {
             owed: false,
             state: None,
             held: 0,
+            resend,
         });
         self.amqp.tag_delivery(id, delivery, token.into());
         let bell = self.handle.clone() as Arc<dyn Bell>;
@@ -404,7 +423,14 @@ impl Task {
         let Some(inbound) = self.inbound.get_mut(token) else {
             return;
         };
-        let update = inbound.onward.take_update();
+        let mut update = inbound.onward.take_update();
+        if self.resend(token, &update) {
+            // What follows is told of the destination that it goes to now.
+            update = Update::default();
+        }
+        let Some(inbound) = self.inbound.get_mut(token) else {
+            return;
+        };
         if inbound.held > 0
             && !inbound
                 .onward
@@ -458,6 +484,7 @@ impl Task {
         if inbound.held > 0 {
             self.amqp.release(inbound.session, inbound.held);
         }
+        self.kept.forget(inbound.resend);
         let id = inbound.link;
         let Some(link) = self.link(id) else { return };
         link.counts.settled(state);
@@ -490,7 +517,13 @@ impl Task {
     }
 
     /// Decides on a delivery by what of it has come.
-    fn examine(&self, collecting: &Collecting, address: Option<&Address>, more: bool) -> Verdict {
+    fn examine(
+        &self,
+        collecting: &Collecting,
+        address: Option<&Address>,
+        asks: u32,
+        more: bool,
+    ) -> Verdict {
         let octets = collecting.octets.as_slice();
         let wait_or = |state: DeliveryState| match more && octets.len() < MOST_HEAD {
             true => Verdict::Wait,
@@ -507,6 +540,7 @@ impl Task {
         if self.settings.strip_in {
             annotations = RouterAnnotations::default();
         }
+        annotations.flags |= asks;
         let layout = match Layout::scan(octets) {
             Ok(layout) => layout,
             Err(_) => return Verdict::Refuse(malformed()),
@@ -560,6 +594,7 @@ impl Task {
             priority,
             format: collecting.format,
             came_by: self.is_edge().then(|| self.handle.clone()),
+            tried: Tried::default(),
         };
         Verdict::Forward {
             message,

@@ -11,6 +11,7 @@ use skupper_routing::AddressKey;
 use super::describe::LinkRow;
 use super::handle::{ConnectionHandle, Purpose};
 use super::onward::Onward;
+use super::resend::Resend;
 use crate::auto_link::AutoLink;
 use crate::core::replies::Reply;
 use crate::tcp::Watch;
@@ -111,6 +112,8 @@ pub(crate) struct ReceiverEnd {
     pub(crate) drained: u32,
     /// The address had a destination when last looked at.
     pub(crate) open: bool,
+    /// What the producer asks for each delivery: bits of [`flags`](skupper_amqp::message::flags).
+    pub(crate) asks: u32,
 }
 
 /// The delivery that is coming by a link.
@@ -188,6 +191,8 @@ pub(crate) struct Inbound {
     pub(crate) state: Option<DeliveryState>,
     /// Transfers that are not released to the session's window because the consumer is slow.
     pub(crate) held: u32,
+    /// What it takes to send it to another destination, while that may be.
+    pub(crate) resend: Option<Box<Resend>>,
 }
 
 /// A delivery that leaves.
@@ -211,7 +216,9 @@ pub(crate) struct Outbound {
 impl Outbound {
     /// The link or connection is gone (§6.3).
     pub(crate) fn lose(self) {
-        self.consumer.settle(if self.sent {
+        // Where RELEASED has a delivery sent elsewhere, it must not be told of one that may be used in part.
+        let begun = self.delivery.is_some() && self.consumer.message().is_resent();
+        self.consumer.settle(if self.sent || begun {
             DeliveryState::failed()
         } else {
             DeliveryState::Released

@@ -17,6 +17,7 @@ mod outgoing;
 pub mod proxy;
 mod records;
 mod registry;
+mod resend;
 mod strangers;
 mod task;
 mod transport;

@@ -129,6 +129,7 @@ impl Copies {
         Update {
             state,
             settled: self.open.is_empty(),
+            used: false,
         }
     }
 }

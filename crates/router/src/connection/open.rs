@@ -9,12 +9,10 @@ use skupper_amqp::{Map, Open, Symbol, Value};
 use skupper_management::Attributes;
 use skupper_management::entity::{Connector, FailoverItem, Listener, Role};
 
-use super::describe::{STREAMING_LINKS, TRUNKING};
+use super::describe::{PRODUCT, STREAMING_LINKS, TRUNKING};
 use super::failover;
 use crate::password::read_password;
 
-/// How the product is called towards peers, who show it and look for nothing else.
-const PRODUCT: &str = "skupper-router";
 /// Value of `qd.inter-router-role` on data connections.
 const DATA_ROLE: i32 = 4;
 /// Frames to peers that take larger ones.

@@ -18,6 +18,7 @@ use super::automatic::reason;
 use super::edge::EdgeSide;
 use super::handle::{Command, ConnectionHandle, Outlet};
 use super::links::{Current, End, Inbound, Link, Outbound, Slab};
+use super::resend::Kept;
 use super::transport::{Read, Transport, TransportError};
 use crate::context::Context;
 use crate::core::CoreCommand;
@@ -117,6 +118,8 @@ pub(crate) struct Task {
     pub(super) starved: bool,
     /// Octets of deliveries that are not passed on yet.
     pub(super) collected: usize,
+    /// Octets of deliveries that may be sent to another destination.
+    pub(super) kept: Kept,
     /// It is in use: see [`ConnectionHandle::established`].
     pub(super) established: bool,
     timer: Pin<Box<Sleep>>,
@@ -172,6 +175,7 @@ impl Task {
             blocked: Vec::new(),
             starved: false,
             collected: 0,
+            kept: Kept::default(),
             established: false,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             due: Duration::ZERO,
@@ -482,7 +486,9 @@ impl Task {
                 }
                 // Dropping a producer aborts what is not complete.
                 for token in self.inbound.numbers(|inbound| inbound.link == link.id) {
-                    drop(self.inbound.remove(token));
+                    if let Some(inbound) = self.inbound.remove(token) {
+                        self.kept.forget(inbound.resend);
+                    }
                 }
             }
         }

@@ -19,7 +19,7 @@ use super::replies::{PREFIX, Replies};
 use super::waiting::Waiting;
 use crate::connection::handle::{Command, ConnectionHandle, Outlet};
 use crate::transit::load::{Load, Outstanding};
-use crate::transit::message::Message;
+use crate::transit::message::{Message, Way};
 use crate::transit::pipe::{Consumer, Producer, pipe};
 use crate::worker;
 
@@ -47,6 +47,9 @@ impl Undeliverable {
         }
     }
 }
+
+/// The way that a delivery went, where others may be open to it should it come back; or why it did not go.
+pub type Gone = Result<Option<Way>, (Undeliverable, Consumer)>;
 
 /// What decides: shared by all connections and flows of a router.
 pub struct Dispatch {
@@ -76,16 +79,14 @@ impl Dispatch {
         self.naming.address(name, self.edge)
     }
 
-    /// Sends one delivery to one destination of `key` (whatever its treatment), streaming or whole; a stream to a router
-    /// may have to wait until there is a way. On failure the consumer comes back.
-    pub fn send(
-        &self,
-        key: &AddressKey,
-        consumer: Consumer,
-    ) -> Result<(), (Undeliverable, Consumer)> {
+    /// Sends one delivery to one destination of `key` (whatever its treatment), streaming or whole, by none of the ways that it
+    /// has tried; a stream to a router may have to wait until there is a way. Returns the way, where there may be others. On
+    /// failure the consumer comes back.
+    pub fn send(&self, key: &AddressKey, consumer: Consumer) -> Gone {
         match self.attempt(key, consumer) {
             Err((Undeliverable::NoRoute, consumer)) => {
                 let added = self.waiting.add(key, consumer);
+                let added = added.map(|()| None);
                 added.map_err(|consumer| (Undeliverable::NoRoute, consumer))
             }
             sent => sent,
@@ -93,16 +94,12 @@ impl Dispatch {
     }
 
     /// Sends a delivery by what is known now.
-    pub(super) fn attempt(
-        &self,
-        key: &AddressKey,
-        consumer: Consumer,
-    ) -> Result<(), (Undeliverable, Consumer)> {
+    pub(super) fn attempt(&self, key: &AddressKey, consumer: Consumer) -> Gone {
         match key.class() {
             Class::Local if key.text().starts_with(PREFIX) => match self.replies.get(key.text()) {
                 Some(sink) => {
                     sink.deliver(consumer);
-                    Ok(())
+                    Ok(None)
                 }
                 None => Err((Undeliverable::NoRoute, consumer)),
             },
@@ -118,12 +115,12 @@ impl Dispatch {
     }
 
     /// An edge router sends what it has no destination for to the interior, unless it came from there.
-    fn to_interior(&self, consumer: Consumer) -> Result<(), (Undeliverable, Consumer)> {
+    fn to_interior(&self, consumer: Consumer) -> Gone {
         let forwarding = self.forwarding.load();
+        let message = consumer.message();
         match &forwarding.uplink {
-            Some(uplink) if !is_from_interior(consumer.message()) => {
-                deliver(uplink, consumer);
-                Ok(())
+            Some(uplink) if !is_from_interior(message) && is_open(uplink, message) => {
+                Ok(Some(deliver(uplink, consumer)))
             }
             _ => Err((Undeliverable::NoRoute, consumer)),
         }
@@ -144,7 +141,7 @@ impl Dispatch {
         self.treatments.load().of(key, hint)
     }
 
-    fn to_router(&self, id: &str, consumer: Consumer) -> Result<(), (Undeliverable, Consumer)> {
+    fn to_router(&self, id: &str, consumer: Consumer) -> Gone {
         let forwarding = self.forwarding.load();
         let origin = origin(&forwarding, consumer.message());
         let link = forwarding
@@ -152,16 +149,12 @@ impl Dispatch {
             .router(id)
             .and_then(|(router, _)| forwarding.table.eligible(router, origin));
         match link.and_then(|link| forwarding.neighbours.get(&link)) {
-            Some(neighbour) => forward(neighbour, consumer),
+            Some(neighbour) => forward(neighbour, consumer).map(|()| None),
             None => Err((Undeliverable::NoRoute, consumer)),
         }
     }
 
-    fn anycast(
-        &self,
-        key: &AddressKey,
-        consumer: Consumer,
-    ) -> Result<(), (Undeliverable, Consumer)> {
+    fn anycast(&self, key: &AddressKey, consumer: Consumer) -> Gone {
         let forwarding = self.forwarding.load();
         let local = forwarding.locals.get(key);
         let remotes = forwarding.table.remotes(key);
@@ -183,24 +176,26 @@ impl Dispatch {
         }
         let turn = usage.turn();
         let message = consumer.message();
-        if message.annotations.trace.is_empty() && message.came_by.is_none() {
+        let enters = message.annotations.trace.is_empty() && message.came_by.is_none();
+        if enters && message.tried.is_empty() {
             usage.ingress.fetch_add(1, Ordering::Relaxed);
             self.uses.totals.ingress.fetch_add(1, Ordering::Relaxed);
         }
-        if let Some(inner) = local
-            .map(|local| &local.in_process)
-            .filter(|list| !list.is_empty())
-        {
+        let inner = local.map_or(&[][..], |local| &local.in_process);
+        let inner = inner.iter().filter(|inner| is_open(inner, message));
+        let count = inner.clone().count();
+        if let Some(destination) = inner.clone().nth(turn % count.max(1)) {
             usage.inner.fetch_add(1, Ordering::Relaxed);
-            deliver(&inner[turn % inner.len()], consumer);
-            return Ok(());
+            return Ok(Some(deliver(destination, consumer)));
         }
         let empty = Vec::new();
         let links = local.map_or(&empty, |local| &local.links);
         let origin = origin(&forwarding, consumer.message());
-        let usable = |link: LinkId| forwarding.neighbours.contains_key(&link);
+        let usable = |link: LinkId| {
+            forwarding.neighbours.contains_key(&link) && !message.tried.has(Way::Neighbour(link))
+        };
         let indices: Vec<usize> = (0..links.len())
-            .filter(|index| !links[*index].echoes(message))
+            .filter(|index| !links[*index].echoes(message) && is_open(&links[*index], message))
             .collect();
         let choice = if treatment == Treatment::Closest {
             let remotes = remotes.map(|remotes| &**remotes);
@@ -235,8 +230,7 @@ impl Dispatch {
                 if links[index].container {
                     self.uses.count_to_container(&usage);
                 }
-                deliver(&links[index], consumer);
-                Ok(())
+                Ok(Some(deliver(&links[index], consumer)))
             }
             Some(Choice::Remote { link, .. }) => {
                 let Some(neighbour) = forwarding.neighbours.get(&link) else {
@@ -245,7 +239,8 @@ impl Dispatch {
                 usage.transit.fetch_add(1, Ordering::Relaxed);
                 self.uses.totals.transit.fetch_add(1, Ordering::Relaxed);
                 consumer.charge(Load::on(&usage.outstanding(link)));
-                forward(neighbour, consumer)
+                forward(neighbour, consumer)?;
+                Ok(Some(Way::Neighbour(link)))
             }
             None => Err((Undeliverable::NoRoute, consumer)),
         }
@@ -310,9 +305,15 @@ fn origin(forwarding: &Forwarding, message: &Message) -> Origin {
     )
 }
 
-fn deliver(destination: &Destination, consumer: Consumer) {
+/// Whether a delivery has not been at a destination yet.
+fn is_open(destination: &Destination, message: &Message) -> bool {
+    !message.tried.has(destination.way())
+}
+
+fn deliver(destination: &Destination, consumer: Consumer) -> Way {
     consumer.charge(Load::on(&destination.outstanding));
     destination.sink.deliver(consumer);
+    destination.way()
 }
 
 /// Hands a delivery to one of the connections to a neighbour.

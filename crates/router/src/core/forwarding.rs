@@ -11,7 +11,7 @@ use skupper_management::entity::Role;
 
 use crate::connection::handle::ConnectionHandle;
 use crate::transit::load::Outstanding;
-use crate::transit::message::Message;
+use crate::transit::message::{Message, Way};
 use crate::transit::pipe::Consumer;
 
 /// Takes deliveries off the router's hands.
@@ -41,6 +41,14 @@ impl Destination {
     /// router (§2.5, §2.8).
     pub fn is_proxy(&self) -> bool {
         self.beyond.as_ref().is_some_and(|handle| handle.is_proxy())
+    }
+
+    /// The way that deliveries to it go.
+    pub fn way(&self) -> Way {
+        match &self.beyond {
+            Some(beyond) if beyond.role == Role::Edge && !beyond.incoming => Way::Interior,
+            _ => Way::Destination(self.id),
+        }
     }
 
     /// Whether a delivery would go back to where it came from (§6.4, the edge-echo rule).

@@ -129,6 +129,7 @@ impl Dispatch {
         let (producer, consumer) = pipe(message);
         producer.push(payload);
         producer.complete(true);
-        self.send(&key, consumer).map_err(|(why, _)| why)
+        let sent = self.send(&key, consumer);
+        sent.map(drop).map_err(|(why, _)| why)
     }
 }

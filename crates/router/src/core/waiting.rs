@@ -43,7 +43,9 @@ impl Waiting {
     /// Whether a delivery may wait: a stream to a router, as answers are.
     fn takes(key: &AddressKey, message: &Message) -> bool {
         let to_router = matches!(key.class(), Class::Router | Class::Edge);
-        to_router && message.annotations.flags & flags::STREAMING != 0
+        // One that has come back has been where there is a way.
+        let is_new = message.tried.is_empty();
+        to_router && is_new && message.annotations.flags & flags::STREAMING != 0
     }
 
     /// Has a delivery wait that found no way; it comes back if it is not to.
@@ -91,7 +93,7 @@ impl Dispatch {
                 until,
             } = stream;
             match self.attempt(&key, consumer) {
-                Ok(()) => {}
+                Ok(_) => {}
                 Err((Undeliverable::NoRoute, consumer)) if now < until => still.push(Stream {
                     key,
                     consumer,

@@ -478,7 +478,7 @@ async fn run_server(
     producer.push(reply.encode());
     let key = context.dispatch.naming.key(&reply.to);
     let ending = match context.dispatch.send(&key, answer) {
-        Ok(()) => {
+        Ok(_) => {
             let octets: Arc<FlowOctets> = record
                 .as_ref()
                 .map_or_else(Arc::default, |record| record.octets.clone());

@@ -1,9 +1,11 @@
 //! What the router knows of a message that it passes on: its own section and how to send it. Everything behind the
 //! routers' section passes as it came.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use skupper_amqp::message::{RouterAnnotations, flags};
+use skupper_routing::LinkId;
 
 use crate::connection::handle::ConnectionHandle;
 
@@ -25,6 +27,40 @@ pub struct Message {
     pub format: u32,
     /// The connection from or to an edge router that it came by, if it did: it must not go back there.
     pub came_by: Option<Arc<ConnectionHandle>>,
+    /// The ways by which it has come back, and does not go again.
+    pub tried: Tried,
+}
+
+/// The way that a delivery to one destination of several goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// To a destination of this router, by its number.
+    Destination(u64),
+    /// Over a neighbour, by its control link.
+    Neighbour(LinkId),
+    /// From an edge router to the interior, whichever link it takes.
+    Interior,
+}
+
+/// Ways that a delivery has gone in vain. Nearly all deliveries have none, which takes no memory.
+#[derive(Debug, Clone, Default)]
+pub struct Tried(Option<Arc<HashSet<Way>>>);
+
+impl Tried {
+    /// Adds a way.
+    pub(crate) fn add(&mut self, way: Way) {
+        Arc::make_mut(self.0.get_or_insert_default()).insert(way);
+    }
+
+    /// Whether the delivery has gone that way.
+    pub(crate) fn has(&self, way: Way) -> bool {
+        self.0.as_ref().is_some_and(|ways| ways.contains(&way))
+    }
+
+    /// Whether it has come back at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
 }
 
 impl Default for Message {
@@ -36,11 +72,17 @@ impl Default for Message {
             priority: DEFAULT_PRIORITY,
             format: 0,
             came_by: None,
+            tried: Tried::default(),
         }
     }
 }
 
 impl Message {
+    /// Whether it goes to another destination when the next hop releases it (router protocol reference §6.3).
+    pub fn is_resent(&self) -> bool {
+        self.annotations.flags & flags::RESEND_RELEASED != 0
+    }
+
     /// The head of one direction of a TCP flow.
     pub fn tcp_stream() -> Self {
         let annotations = RouterAnnotations {

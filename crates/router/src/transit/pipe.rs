@@ -39,6 +39,8 @@ pub struct Update {
     pub state: Option<DeliveryState>,
     /// The consumer has settled (reported each time once true).
     pub settled: bool,
+    /// The consumer has told a state that is not RELEASED, so it may have used what it was given (reported each time once true).
+    pub used: bool,
 }
 
 /// What the consumer finds when it looks.
@@ -72,6 +74,7 @@ struct State {
     /// News for the producer.
     outcome: Option<DeliveryState>,
     terminal: bool,
+    used: bool,
     /// The consumer wants no more of the body: what is still given vanishes.
     discard: bool,
     consumer_settled: bool,
@@ -130,6 +133,7 @@ pub fn pipe(message: Message) -> (Producer, Consumer) {
             consumer: Doorbell::default(),
             outcome: None,
             terminal: false,
+            used: false,
             discard: false,
             consumer_settled: false,
             wants_space: false,
@@ -218,6 +222,7 @@ impl Producer {
         Update {
             state: state.outcome.take(),
             settled: state.consumer_settled,
+            used: state.used,
         }
     }
 }
@@ -282,6 +287,7 @@ impl Consumer {
         if let Some(outcome) = outcome
             && !state.terminal
         {
+            state.used |= !matches!(outcome, DeliveryState::Released);
             if outcome.is_terminal() {
                 state.terminal = true;
                 if !matches!(outcome, DeliveryState::Accepted) {
@@ -316,6 +322,7 @@ impl Drop for Consumer {
         if self.armed && !state.consumer_settled {
             if !state.terminal {
                 state.terminal = true;
+                state.used |= whole;
                 state.outcome = Some(if whole {
                     DeliveryState::failed()
                 } else {

@@ -8,10 +8,10 @@ use serde_json::json;
 use skupper_amqp::connection::{Event, LinkId, Outgoing, Payload, Sent};
 use skupper_amqp::{Attach, Message, Properties, Role, Terminus};
 
+use super::common::raw::{Raw, pour};
 use super::common::{free_port, server};
 use super::either;
 use super::hub::{Hub, address, reach};
-use super::raw::{Raw, pour};
 
 const MEBI: usize = 1024 * 1024;
 /// A peer that is not written to for so long is held back.

@@ -19,7 +19,6 @@ mod garbage;
 mod greedy;
 mod hub;
 mod process;
-mod raw;
 mod replaced;
 
 /// No test, but the program of the routers that the tests start: this one, told by its environment to be a router.

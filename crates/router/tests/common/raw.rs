@@ -8,7 +8,7 @@ use bytes::{Buf, BytesMut};
 use skupper_amqp::connection::{Config, Connection, Event, Mechanism};
 use skupper_amqp::{Open, sasl};
 
-use super::common::{PATIENCE, wait_for};
+use super::{PATIENCE, wait_for};
 
 /// How long one turn waits for what the router sends.
 const TURN: Duration = Duration::from_millis(10);
@@ -24,9 +24,14 @@ pub(crate) struct Raw {
 impl Raw {
     /// Opens a connection as an anonymous client.
     pub(crate) fn open(stream: TcpStream) -> Self {
+        Self::open_as(stream, Open::new("raw"))
+    }
+
+    /// Opens a connection as an anonymous client that says this of itself.
+    pub(crate) fn open_as(stream: TcpStream, open: Open) -> Self {
         stream.set_read_timeout(Some(TURN)).unwrap();
         let mechanisms = vec![Mechanism::Anonymous(sasl::ANONYMOUS.to_string())];
-        let config = Config::connector(Open::new("raw"), mechanisms);
+        let config = Config::connector(open, mechanisms);
         let mut raw = Raw {
             stream,
             amqp: Connection::new(config, Duration::ZERO),

@@ -1,0 +1,357 @@
+//! What clients ask of their links, and what becomes of deliveries that are not finished: clients that do what they like, at one
+//! router and at two.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that panics has failed"
+)]
+
+mod common;
+
+use bytes::Bytes;
+use common::clients::client_listener;
+use common::raw::Raw;
+use common::*;
+use serde_json::json;
+use skupper_amqp::connection::{Event, Incoming, Initiator, LinkId, Outgoing, Payload, Sent};
+use skupper_amqp::{Attach, DeliveryState, Message, Open, Properties, Role, Symbol, Terminus};
+use skupper_router::Router;
+
+const RESEND: &str = "qd.resend-released";
+const STREAM: &str = "qd.streaming-deliveries";
+
+fn interior(id: &str, more: &[serde_json::Value]) -> Router {
+    let mut sections = vec![
+        client_listener(),
+        json!(["address", {"prefix": "near", "distribution": "closest"}]),
+        json!(["address", {"prefix": "all", "distribution": "multicast"}]),
+    ];
+    sections.extend_from_slice(more);
+    router(id, &sections)
+}
+
+fn pair() -> (Router, Router) {
+    let west = interior("west", &[inter_router_listener("link")]);
+    let link = inter_router_connector("link", listener_port(&west, "link"));
+    let east = interior("east", &[link]);
+    (west, east)
+}
+
+/// Waits until a router has so many destinations of its own for an address, and so many routers that have some.
+fn known(router: &Router, address: &str, here: usize, there: usize) {
+    let dispatch = &router.context().dispatch;
+    let key = dispatch.naming.key(address);
+    wait_for("destinations", || {
+        let forwarding = dispatch.forwarding.load();
+        let locals = forwarding.locals.get(&key);
+        let remotes = forwarding.table.remotes(&key);
+        let found = (
+            locals.map_or(0, |local| local.links.len()),
+            remotes.map_or(0, |remotes| remotes.routers.iter().count()),
+        );
+        (found == (here, there)).then_some(())
+    });
+}
+
+fn stream_to(router: &Router) -> std::net::TcpStream {
+    connect(([127, 0, 0, 1], listener_port(router, "clients")).into())
+}
+
+/// A client with one link.
+struct Client {
+    raw: Raw,
+    link: LinkId,
+}
+
+/// A client that consumes an address.
+fn consumer(router: &Router, address: &str) -> Client {
+    consumer_as(router, address, Open::new("consumer"))
+}
+
+/// The same that welcomes a link for each stream.
+fn consumer_of_streams(router: &Router, address: &str) -> Client {
+    let mut open = Open::new("consumer");
+    open.offered_capabilities = vec![Symbol::from_static("qd.streaming-links")];
+    consumer_as(router, address, open)
+}
+
+fn consumer_as(router: &Router, address: &str, open: Open) -> Client {
+    let mut raw = Raw::open_as(stream_to(router), open);
+    let source = Terminus::at(address);
+    let session = raw.amqp.begin().unwrap();
+    let attach = Attach::new("in", Role::Receiver, source, Terminus::default());
+    let link = raw.amqp.attach(session, attach).unwrap();
+    raw.amqp.grant(link, 100).unwrap();
+    raw.wait("attach", |event| {
+        matches!(event, Event::Attached { .. }).then_some(())
+    });
+    Client { raw, link }
+}
+
+/// A client that sends to an address and asks for something.
+fn producer(router: &Router, address: &str, asks: &[&str]) -> Client {
+    let mut raw = Raw::open(stream_to(router));
+    let mut target = Terminus::at(address);
+    target.capabilities = asks.iter().map(|ask| Symbol::from(*ask)).collect();
+    let session = raw.amqp.begin().unwrap();
+    let attach = Attach::new("out", Role::Sender, Terminus::default(), target);
+    let link = raw.amqp.attach(session, attach).unwrap();
+    raw.wait("credit", |event| match event {
+        Event::Flow { credit, .. } => (*credit > 0).then_some(()),
+        _ => None,
+    });
+    Client { raw, link }
+}
+
+impl Client {
+    /// Sends octets of the delivery that is in progress, or begins one.
+    fn send(&mut self, octets: impl Into<Bytes>, more: bool) {
+        let delivery = Outgoing {
+            more,
+            ..Outgoing::default()
+        };
+        let mut payload = Payload::new();
+        payload.push(octets.into());
+        loop {
+            match self.raw.amqp.transfer(self.link, &delivery, &mut payload) {
+                Ok(Sent::All(_)) => break,
+                Ok(Sent::Window(_)) => self.raw.wait("window", |event| {
+                    matches!(event, Event::Writable { .. }).then_some(())
+                }),
+                other => panic!("{other:?}"),
+            }
+        }
+        self.raw.turn();
+    }
+
+    /// Says what becomes of a delivery.
+    fn tell(&mut self, of: &Incoming, state: DeliveryState, settled: bool) {
+        let told = Some(state);
+        self.raw
+            .amqp
+            .dispose(of.link, of.delivery, told, settled)
+            .unwrap();
+        self.raw.turn();
+    }
+
+    fn release(&mut self, of: &Incoming) {
+        self.tell(of, DeliveryState::Released, true);
+    }
+
+    /// The next transfer that comes; links for streams are taken.
+    fn transfer(&mut self) -> Incoming {
+        wait_for("transfer", || self.look())
+    }
+
+    /// What comes until a delivery's end, and its last transfer.
+    fn rest(&mut self) -> (Vec<u8>, Incoming) {
+        let mut octets = Vec::new();
+        loop {
+            let came = self.transfer();
+            octets.extend_from_slice(&came.payload);
+            if !came.more {
+                return (octets, came);
+            }
+        }
+    }
+
+    /// The next transfer, if it is there.
+    fn look(&mut self) -> Option<Incoming> {
+        assert!(self.raw.turn());
+        while let Some(event) = self.raw.amqp.poll_event() {
+            match event {
+                Event::Transfer(incoming) => return Some(incoming),
+                Event::Attached {
+                    link,
+                    by: Initiator::Remote,
+                    attach,
+                    ..
+                } => {
+                    let Attach { source, target, .. } = *attach;
+                    self.raw.amqp.accept(link, source, target, 0).unwrap();
+                    self.raw.amqp.grant(link, 100).unwrap();
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// The state and settlement that the router tells of a delivery.
+    fn told(&mut self) -> (Option<DeliveryState>, bool) {
+        self.raw.wait("disposition", |event| match event {
+            Event::Disposition { state, settled, .. } => Some((state.clone(), *settled)),
+            _ => None,
+        })
+    }
+}
+
+/// The next transfer that comes to any of some consumers.
+fn transfer_to(consumers: &mut [Client]) -> (usize, Incoming) {
+    wait_for("transfer", || {
+        let mut all = consumers.iter_mut().enumerate();
+        all.find_map(|(at, consumer)| Some((at, consumer.look()?)))
+    })
+}
+
+fn message(body: &str) -> Bytes {
+    Message::with_value(Properties::default(), body).to_bytes()
+}
+
+const RELEASED: (Option<DeliveryState>, bool) = (Some(DeliveryState::Released), true);
+const ACCEPTED: (Option<DeliveryState>, bool) = (Some(DeliveryState::Accepted), true);
+
+#[test]
+fn what_one_consumer_releases_goes_to_the_others_each_once() {
+    let router = interior("A", &[]);
+    for address in ["queue", "near/queue"] {
+        let mut consumers: Vec<Client> = (0..3).map(|_| consumer(&router, address)).collect();
+        known(&router, address, 3, 0);
+        let mut producer = producer(&router, address, &[RESEND]);
+        for n in 0..5 {
+            let whole = message(&n.to_string());
+            producer.send(whole.clone(), false);
+            let mut came = Vec::new();
+            for _ in 0..3 {
+                let (at, delivery) = transfer_to(&mut consumers);
+                assert!(!delivery.more && delivery.payload == whole);
+                consumers[at].release(&delivery);
+                came.push(at);
+            }
+            came.sort_unstable();
+            assert_eq!(came, [0, 1, 2]);
+            assert_eq!(producer.told(), RELEASED);
+        }
+        producer.send(message("taken"), false);
+        let (at, delivery) = transfer_to(&mut consumers);
+        consumers[at].release(&delivery);
+        let (at, delivery) = transfer_to(&mut consumers);
+        consumers[at].tell(&delivery, DeliveryState::Accepted, true);
+        assert_eq!(producer.told(), ACCEPTED);
+    }
+}
+
+#[test]
+fn whoever_does_not_ask_for_it_is_told_of_a_release() {
+    let router = interior("A", &[]);
+    let mut consumers = [consumer(&router, "queue"), consumer(&router, "queue")];
+    known(&router, "queue", 2, 0);
+    let mut producer = producer(&router, "queue", &[]);
+    producer.send(message("hello"), false);
+    let (at, delivery) = transfer_to(&mut consumers);
+    consumers[at].release(&delivery);
+    assert_eq!(producer.told(), RELEASED);
+}
+
+#[test]
+fn what_may_have_been_used_is_not_sent_again() {
+    let router = interior("A", &[]);
+    let mut consumers = [consumer(&router, "queue"), consumer(&router, "queue")];
+    known(&router, "queue", 2, 0);
+    let mut producer = producer(&router, "queue", &[RESEND]);
+    producer.send(message("hello"), false);
+    let (at, delivery) = transfer_to(&mut consumers);
+    let received = DeliveryState::Received {
+        section_number: 0,
+        section_offset: 1,
+    };
+    consumers[at].tell(&delivery, received.clone(), false);
+    consumers[at].release(&delivery);
+    let mut told = producer.told();
+    if told == (Some(received), false) {
+        told = producer.told();
+    }
+    assert_eq!(told, RELEASED);
+}
+
+#[test]
+fn what_all_have_released_at_one_router_goes_to_the_next() {
+    let (west, east) = pair();
+    for address in ["queue", "near/queue"] {
+        let mut here = [consumer(&west, address)];
+        let mut there = [consumer(&east, address), consumer(&east, address)];
+        known(&east, address, 2, 1);
+        known(&west, address, 1, 1);
+        let mut producer = producer(&west, address, &[RESEND]);
+        producer.send(message("hello"), false);
+        let (_, delivery) = transfer_to(&mut here);
+        here[0].release(&delivery);
+        let (at, delivery) = transfer_to(&mut there);
+        there[at].release(&delivery);
+        let other = &mut there[1 - at];
+        let delivery = other.transfer();
+        assert_eq!(delivery.payload, message("hello"));
+        other.tell(&delivery, DeliveryState::Accepted, true);
+        assert_eq!(producer.told(), ACCEPTED);
+    }
+}
+
+#[test]
+fn of_a_stream_the_next_consumer_gets_the_beginning_too() {
+    let (west, east) = pair();
+    let mut here = consumer(&west, "near/queue");
+    let mut there = consumer(&east, "near/queue");
+    known(&west, "near/queue", 1, 1);
+    let mut producer = producer(&west, "near/queue", &[RESEND, STREAM]);
+    let whole = message(&"0123456789".repeat(10_000));
+    producer.send(whole.slice(..500), true);
+    let delivery = here.transfer();
+    assert!(delivery.more && delivery.payload == whole[..500]);
+    here.release(&delivery);
+    assert!(here.transfer().aborted);
+    let begun = there.transfer();
+    assert!(begun.more && begun.payload == whole[..500]);
+    producer.send(whole.slice(500..), false);
+    let (octets, last) = there.rest();
+    assert!(octets == whole[500..]);
+    there.tell(&last, DeliveryState::Accepted, true);
+    assert_eq!(producer.told(), ACCEPTED);
+}
+
+#[test]
+fn what_comes_of_a_stream_goes_on_at_once() {
+    let (west, east) = pair();
+    let mut consumer = consumer(&east, "queue");
+    known(&west, "queue", 0, 1);
+    let mut producer = producer(&west, "queue", &[STREAM]);
+    let whole = message(&"0123456789".repeat(100));
+    for at in 0..whole.len() / 100 {
+        let (from, to) = (at * 100, (at + 1) * 100);
+        producer.send(whole.slice(from..to), true);
+        let came = consumer.transfer();
+        assert!(came.more && came.payload == whole[from..to], "{from}");
+    }
+    producer.send(whole.slice(whole.len() / 100 * 100..), false);
+    let (_, last) = consumer.rest();
+    consumer.tell(&last, DeliveryState::Accepted, true);
+    assert_eq!(producer.told(), ACCEPTED);
+}
+
+#[test]
+fn streams_do_not_wait_for_each_other_where_they_may_have_links() {
+    let router = interior("A", &[]);
+    let mut consumer = consumer_of_streams(&router, "queue");
+    known(&router, "queue", 1, 0);
+    let whole = message(&"0123456789".repeat(100));
+    let mut producers: Vec<Client> = (0..3)
+        .map(|_| producer(&router, "queue", &[STREAM]))
+        .collect();
+    let mut links = Vec::new();
+    for producer in &mut producers {
+        producer.send(whole.slice(..500), true);
+        let came = consumer.transfer();
+        assert!(came.first && came.more && came.link != consumer.link);
+        links.push(came.link);
+    }
+    for (producer, link) in producers.iter_mut().zip(links) {
+        producer.send(whole.slice(500..), false);
+        let (octets, last) = consumer.rest();
+        assert!(octets == whole[500..] && last.link == link);
+        consumer.tell(&last, DeliveryState::Accepted, true);
+        assert_eq!(producer.told(), ACCEPTED);
+    }
+    // A whole message comes by the consumer's own link.
+    producers[0].send(whole, false);
+    assert_eq!(consumer.transfer().link, consumer.link);
+}
