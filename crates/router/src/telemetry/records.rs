@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use skupper_management::{Attributes, Value};
@@ -144,7 +144,7 @@ impl Records {
             }
             Event::TargetDeleted(target) => {
                 self.targets.remove(&target.record);
-                vec![Change::End(target.record.clone())]
+                over(RecordType::Listener, &target.record, &target.opened)
             }
             Event::TcpListenerCreated(listener) => {
                 self.tcp_listeners
@@ -155,7 +155,7 @@ impl Records {
             }
             Event::TcpListenerDeleted(listener) => {
                 self.tcp_listeners.remove(&listener.settings.name);
-                vec![Change::End(listener.record.clone())]
+                over(RecordType::Listener, &listener.record, &listener.opened)
             }
             Event::TcpConnectorCreated(connector) => {
                 self.tcp_connectors
@@ -174,7 +174,7 @@ impl Records {
             }
             Event::TcpConnectorDeleted(connector) => {
                 self.tcp_connectors.remove(&connector.settings.name);
-                vec![Change::End(connector.record.clone())]
+                over(RecordType::Connector, &connector.record, &connector.opened)
             }
         }
     }
@@ -333,19 +333,16 @@ impl Records {
                 records.push(record);
             }
         }
-        let flows = |kind, id: &str, opened: u64| {
-            Record::new(kind, id).with(Attribute::FLOW_COUNT_L4, opened)
-        };
         for listener in self.tcp_listeners.values() {
-            let opened = listener.opened.load(Ordering::Relaxed);
+            let opened = &listener.opened;
             records.push(flows(RecordType::Listener, &listener.record, opened));
         }
         for target in self.targets.values() {
-            let opened = target.opened.load(Ordering::Relaxed);
+            let opened = &target.opened;
             records.push(flows(RecordType::Listener, &target.record, opened));
         }
         for connector in self.tcp_connectors.values() {
-            let opened = connector.opened.load(Ordering::Relaxed);
+            let opened = &connector.opened;
             records.push(flows(RecordType::Connector, &connector.record, opened));
         }
         records.into_iter().map(Change::Set).collect()
@@ -358,6 +355,19 @@ impl Access {
             .with(Attribute::LINK_COUNT, self.connections.len() as u64);
         Change::Set(record)
     }
+}
+
+/// How many flows an end of flows has had.
+fn flows(kind: RecordType, id: &str, opened: &AtomicU64) -> Record {
+    Record::new(kind, id).with(Attribute::FLOW_COUNT_L4, opened.load(Ordering::Relaxed))
+}
+
+/// An end of flows is gone: its last count was not told yet.
+fn over(kind: RecordType, id: &str, opened: &AtomicU64) -> Vec<Change> {
+    vec![
+        Change::Set(flows(kind, id, opened)),
+        Change::End(id.to_owned()),
+    ]
 }
 
 fn between_routers(role: Role) -> bool {
@@ -375,4 +385,19 @@ fn lost(id: &str, loss: &Loss) -> Record {
             loss.condition.as_deref().unwrap_or("unknown"),
         )
         .with_text(Attribute::REASON, &loss.description)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flows_since_the_last_count_are_told_before_the_end() {
+        let told = over(RecordType::Connector, "r:3", &AtomicU64::new(7));
+        let [Change::Set(record), Change::End(id)] = &told[..] else {
+            panic!("a count and an end are expected");
+        };
+        assert_eq!(record.number(Attribute::FLOW_COUNT_L4), 7);
+        assert_eq!((record.id.as_str(), id.as_str()), ("r:3", "r:3"));
+    }
 }
