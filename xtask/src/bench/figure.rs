@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::contender::{Contender, Pair, Setting};
-use super::{growth, life, load};
+use super::{addresses, growth, life, load};
 
 /// A goal of ours.
 #[derive(Clone, Copy, Debug)]
@@ -211,6 +211,11 @@ pub(super) const MEASUREMENTS: &[Measurement] = &[
         figures: growth::FIGURES,
         by: OURS,
         run: Run::Alone(growth::measure),
+    },
+    Measurement {
+        figures: addresses::FIGURES,
+        by: ROUTERS,
+        run: Run::Alone(addresses::measure),
     },
 ];
 

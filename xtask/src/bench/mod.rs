@@ -6,6 +6,7 @@
 //! Debian; with TLS, and without where that is the goal), upstream's `skrouterd` where `SKROUTERD` names one, and ours
 //! (release build).
 
+mod addresses;
 mod contender;
 pub mod controller;
 mod figure;

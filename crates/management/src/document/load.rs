@@ -1,5 +1,7 @@
 //! From a document to the entities that a router makes of it, in the order in which it makes them (reference §2.2).
 
+use std::collections::HashSet;
+
 use super::{Document, DocumentError, Section};
 use crate::config::Mode;
 use crate::field::{Field, FieldError, scalar};
@@ -98,7 +100,7 @@ struct Loader {
 
 impl Loader {
     fn take<'a>(&mut self, kind: Kind, sections: impl Iterator<Item = &'a Section>) {
-        let mut names: Vec<String> = Vec::new();
+        let mut names = HashSet::new();
         for section in sections {
             match self.entity(kind, section, &names) {
                 Ok(attributes) => {
@@ -133,7 +135,7 @@ impl Loader {
         &self,
         kind: Kind,
         section: &Section,
-        names: &[String],
+        names: &HashSet<String>,
     ) -> Result<Attributes, Invalid> {
         for reserved in ["identity", "type"] {
             if section.attributes.contains_key(reserved) {

@@ -161,7 +161,7 @@ impl Entities {
 
     /// Whether it is the number of a TCP connector's own place in the network.
     fn is_egress(&self, number: u64) -> bool {
-        let mut entries = self.of(Kind::TcpConnector).iter();
+        let mut entries = self.of(Kind::TcpConnector);
         entries.any(|entry| {
             matches!(&entry.running, Running::TcpConnector(connector) if connector.number == number)
         })
@@ -202,8 +202,8 @@ impl Entities {
 
     /// The flows of all TCP listeners and connectors.
     fn flow_sets(&self) -> impl Iterator<Item = (&FlowSet, FlowEnd)> {
-        let listeners = self.of(Kind::TcpListener).iter();
-        let connectors = self.of(Kind::TcpConnector).iter();
+        let listeners = self.of(Kind::TcpListener);
+        let connectors = self.of(Kind::TcpConnector);
         listeners
             .chain(connectors)
             .filter_map(|entry| match &entry.running {
@@ -424,7 +424,7 @@ impl Entities {
             ),
             ("linkCount", links.len().into()),
             ("nodeCount", forwarding.table.routers().count().into()),
-            ("autoLinkCount", self.of(Kind::AutoLink).len().into()),
+            ("autoLinkCount", self.of(Kind::AutoLink).count().into()),
             ("connectionCount", connections.into()),
             ("presettledDeliveries", sum(|link| link.presettled)),
             (

@@ -11,7 +11,8 @@ use skupper_management::entity::{
 use skupper_management::{Attributes, Kind, Value};
 use skupper_pki::certificate::check_format;
 
-use super::{Entities, Entry, Running};
+use super::Entities;
+use super::entries::{Entry, Running};
 use crate::auto_link::AutoLink;
 use crate::connection::connector::AmqpConnector;
 use crate::connection::handle::Command;
@@ -26,6 +27,20 @@ fn read<R: Record>(attributes: &Attributes) -> Result<R, Failure> {
 
 fn configuration(text: impl std::fmt::Display) -> Failure {
     Failure::Internal(format!("CError: Configuration: {text}"))
+}
+
+/// Whether an entity can be removed as things are.
+pub(super) fn may_delete(entry: Option<&Entry>) -> Result<(), Failure> {
+    if let Some(entry) = entry
+        && let Running::TcpListener(listener) = &entry.running
+        && listener.has_targets()
+    {
+        return Err(configuration(format!(
+            "listenerAddress entities exist for  multi-address listener {}",
+            entry.text("name")
+        )));
+    }
+    Ok(())
 }
 
 impl Entities {
@@ -222,7 +237,7 @@ impl Entities {
     fn tenant_address(&self, address: &str) -> String {
         let network = self
             .of(Kind::Network)
-            .first()
+            .next()
             .map(|entry| entry.text("tenantId"));
         let tenant = match network.filter(|tenant| !tenant.is_empty()) {
             Some(tenant) => tenant,
@@ -299,20 +314,6 @@ impl Entities {
         };
         wanted.retain(|name, _| !shown.contains(&name.as_str()));
         wanted
-    }
-
-    /// Whether an entity can be removed as things are.
-    pub(super) fn may_delete(&self, kind: Kind, at: usize) -> Result<(), Failure> {
-        if let (Kind::TcpListener, Some(entry)) = (kind, self.of(kind).get(at))
-            && let Running::TcpListener(listener) = &entry.running
-            && listener.has_targets()
-        {
-            return Err(configuration(format!(
-                "listenerAddress entities exist for  multi-address listener {}",
-                entry.text("name")
-            )));
-        }
-        Ok(())
     }
 
     pub(super) fn unmake(&mut self, kind: Kind, entry: &Entry) {

@@ -2,6 +2,7 @@
 //! live ones, read when they are asked for.
 
 mod credential;
+mod entries;
 mod live;
 mod make;
 
@@ -13,48 +14,18 @@ use skupper_management::agent::{Failure, LogLine, Store};
 use skupper_management::entity::Mode;
 use skupper_management::{Attributes, Kind, Value};
 
-use crate::auto_link::AutoLink;
 use crate::connection::connector::AmqpConnector;
 use crate::connection::listener::AmqpListener;
 use crate::context::Context;
-use crate::core::Rule;
 use crate::stop::Stop;
 use crate::tcp::{TcpConnector, TcpListener};
-use crate::tls::Profile;
-
-/// What runs of a configured entity.
-enum Running {
-    /// Nothing but what others read of it.
-    Nothing,
-    Profile(Arc<Profile>),
-    Listener(Arc<AmqpListener>),
-    Connector(Arc<AmqpConnector>),
-    TcpListener(Arc<TcpListener>),
-    TcpConnector(Arc<TcpConnector>),
-    /// An address of a TCP listener.
-    Target(Arc<TcpListener>),
-    Rule(Rule),
-    AutoLink(Arc<AutoLink>),
-}
-
-struct Entry {
-    attributes: Attributes,
-    running: Running,
-}
-
-impl Entry {
-    fn text(&self, attribute: &str) -> &str {
-        self.attributes
-            .get(attribute)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    }
-}
+use entries::{Entries, Entry, Running};
+use make::may_delete;
 
 /// All entities of a router.
 pub struct Entities {
     context: Arc<Context>,
-    entries: HashMap<Kind, Vec<Entry>>,
+    entries: HashMap<Kind, Entries>,
     numbers: HashMap<Kind, u64>,
     /// The configuration document is being applied: a port that cannot be opened is an error.
     starting: bool,
@@ -74,19 +45,17 @@ impl Entities {
         self.starting = starting;
     }
 
-    fn of(&self, kind: Kind) -> &[Entry] {
-        self.entries.get(&kind).map_or(&[], Vec::as_slice)
+    fn of(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
+        self.entries.get(&kind).into_iter().flat_map(Entries::iter)
     }
 
     fn named(&self, kind: Kind, name: &str) -> Option<&Entry> {
-        self.of(kind)
-            .iter()
-            .find(|entry| entry.text("name") == name)
+        self.entries.get(&kind)?.find("name", name)
     }
 
     /// The configured attributes of the entities of a type.
     pub fn configured(&self, kind: Kind) -> impl Iterator<Item = &Attributes> {
-        self.of(kind).iter().map(|entry| &entry.attributes)
+        self.of(kind).map(|entry| &entry.attributes)
     }
 
     /// A TCP listener by its name.
@@ -123,7 +92,8 @@ impl Entities {
 
     /// Accepts nobody new. What is there goes on. What tells of each port that it is closed.
     pub(crate) fn close_ports(&self) -> Vec<Arc<Stop>> {
-        let running = self.entries.values().flatten().map(|entry| &entry.running);
+        let entries = self.entries.values().flat_map(Entries::iter);
+        let running = entries.map(|entry| &entry.running);
         running
             .filter_map(|running| match running {
                 Running::Listener(listener) => Some(listener.close()),
@@ -136,7 +106,7 @@ impl Entities {
     /// Ends everything that runs.
     pub(crate) fn stop(&mut self) {
         for (_, entries) in self.entries.drain() {
-            for entry in entries {
+            for entry in entries.into_entries() {
                 entry.running.stop(&self.context, true);
             }
         }
@@ -159,6 +129,10 @@ impl Running {
     }
 }
 
+fn forbidden() -> Failure {
+    Failure::Forbidden("Forbidden".to_owned())
+}
+
 impl Store for Entities {
     fn mode(&self) -> Mode {
         self.context.settings.mode
@@ -174,18 +148,13 @@ impl Store for Entities {
     }
 
     fn find(&self, kind: Kind, attribute: &str, value: &str) -> Vec<Attributes> {
-        let own = |entry: &&Entry| {
-            let found = match entry.text(attribute) {
-                "" => entry.text("identity"),
-                found => found,
-            };
-            found == value
-        };
-        let mut found: Vec<Attributes> = self
-            .of(kind)
-            .iter()
-            .filter(own)
+        let own = self
+            .entries
+            .get(&kind)
+            .and_then(|all| all.find(attribute, value));
+        let mut found: Vec<Attributes> = own
             .map(|entry| self.shown(kind, entry))
+            .into_iter()
             .collect();
         self.visit_live(kind, &mut |row| {
             let own = row
@@ -214,7 +183,7 @@ impl Store for Entities {
             running,
         };
         let shown = self.shown(kind, &entry);
-        self.entries.entry(kind).or_default().push(entry);
+        self.entries.entry(kind).or_default().add(entry);
         Ok(shown)
     }
 
@@ -229,31 +198,14 @@ impl Store for Entities {
             .get("identity")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let entries = self
-            .entries
-            .get_mut(&kind)
-            .map_or(&mut [][..], Vec::as_mut_slice);
-        match entries
-            .iter()
-            .position(|entry| entry.text("identity") == identity)
-        {
-            Some(at) => {
-                let stored = self.stored(kind, wanted);
-                if let Some(entry) = self
-                    .entries
-                    .get_mut(&kind)
-                    .and_then(|list| list.get_mut(at))
-                {
-                    entry.attributes = stored;
-                }
-                Ok(self
-                    .of(kind)
-                    .get(at)
-                    .map(|entry| self.shown(kind, entry))
-                    .unwrap_or_default())
-            }
-            None => self.change_live(kind, identity, wanted),
+        let stored = self.stored(kind, wanted);
+        let own = self.entries.get_mut(&kind);
+        match own.and_then(|all| all.get_mut(identity)) {
+            Some(entry) => entry.attributes = stored,
+            None => return self.change_live(kind, identity, stored),
         }
+        let entry = self.find(kind, "identity", identity).into_iter().next();
+        Ok(entry.unwrap_or_default())
     }
 
     fn delete(&mut self, kind: Kind, current: &Attributes) -> Result<(), Failure> {
@@ -261,18 +213,11 @@ impl Store for Entities {
             .get("identity")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let at = self
-            .of(kind)
-            .iter()
-            .position(|entry| entry.text("identity") == identity);
-        let Some(at) = at else {
-            return Err(Failure::Forbidden("Forbidden".to_owned()));
+        let Some(own) = self.entries.get_mut(&kind) else {
+            return Err(forbidden());
         };
-        self.may_delete(kind, at)?;
-        let Some(entries) = self.entries.get_mut(&kind) else {
-            return Ok(());
-        };
-        let entry = entries.remove(at);
+        may_delete(own.find("identity", identity))?;
+        let entry = own.remove(identity).ok_or_else(forbidden)?;
         self.unmake(kind, &entry);
         Ok(())
     }
