@@ -16,6 +16,7 @@ use crate::event::Events;
 use crate::listen::Ports;
 use crate::policy::ConnectionLimit;
 use crate::record::RecordIds;
+use crate::tcp::ObservedFlows;
 use crate::tls::Profiles;
 use crate::worker::Workers;
 
@@ -39,6 +40,8 @@ pub struct Context {
     pub events: Events,
     /// Identities of telemetry records.
     pub records: RecordIds,
+    /// Flows in which a protocol is seen.
+    pub(crate) observed: Arc<ObservedFlows>,
     /// Ports that are open.
     pub(crate) ports: Ports,
     /// TLS credentials by name.

@@ -3,10 +3,11 @@
 //! Two streams: what must not be lost (links, listeners, connectors), without bound because it is rare; and flows, bounded,
 //! because an overloaded router had better lose records of flows than flows.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -64,6 +65,8 @@ pub enum FlowEvent {
     Opened(Arc<FlowRecord>),
     /// A flow ended.
     Closed(Arc<FlowRecord>),
+    /// A request within a flow ended, while somebody wants to know.
+    Request(Arc<RequestRecord>),
 }
 
 /// At which end of a flow this router is.
@@ -89,6 +92,8 @@ pub struct FlowRecord {
     pub octets: Arc<FlowOctets>,
     /// Routers that the client's stream passed, at the server's end.
     pub trace: Vec<String>,
+    /// Requests within it that are open, by their number in it, where an observer sees any.
+    pub requests: Mutex<BTreeMap<u64, Arc<RequestRecord>>>,
     /// When the flow ended and why, if not as it should.
     pub end: Mutex<Option<(SystemTime, Option<String>)>>,
 }
@@ -102,8 +107,51 @@ impl FlowRecord {
 
     /// The latency, once both ends have sent something.
     pub fn latency(&self) -> Option<Duration> {
-        let micros = self.octets.latency_us.load(Ordering::Relaxed);
-        (micros > 0).then(|| Duration::from_micros(micros))
+        self.octets.latency()
+    }
+
+    /// Its requests that are open.
+    pub(crate) fn requests(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<RequestRecord>>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request and its answer, within a flow.
+#[derive(Debug)]
+pub struct RequestRecord {
+    /// Identity of its record.
+    pub identity: String,
+    /// Identity of the flow's record.
+    pub flow: String,
+    /// When it began.
+    pub started: SystemTime,
+    /// The same, for the latency.
+    pub began: Instant,
+    /// The protocol, as telemetry names it.
+    pub protocol: &'static str,
+    /// The method.
+    pub method: String,
+    /// Octets of its content, and of the answer's.
+    pub octets: FlowOctets,
+    /// What else has become known of it.
+    pub answer: Mutex<Answer>,
+}
+
+/// What becomes known of a request in its course.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    /// For whom the request was forwarded.
+    pub source_host: Option<String>,
+    /// Code and reason phrase of the final answer.
+    pub status: Option<(u16, String)>,
+    /// When nothing more was to come.
+    pub ended: Option<SystemTime>,
+}
+
+impl RequestRecord {
+    /// What has become known of it.
+    pub fn answer(&self) -> MutexGuard<'_, Answer> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,6 +160,7 @@ impl FlowRecord {
 pub struct Events {
     rare: Mutex<Vec<mpsc::UnboundedSender<Event>>>,
     flows: std::sync::OnceLock<mpsc::Sender<FlowEvent>>,
+    requests: AtomicBool,
     lost: AtomicU64,
 }
 
@@ -147,11 +196,25 @@ impl Events {
         self.flows.get().is_some_and(|sender| !sender.is_closed())
     }
 
-    pub(crate) fn tell_flow(&self, event: FlowEvent) {
-        if let Some(sender) = self.flows.get()
-            && sender.try_send(event).is_err()
-        {
+    /// Whether anybody wants to know of each request that ends; there may be many thousands a second.
+    pub(crate) fn wants_requests(&self) -> bool {
+        self.requests.load(Ordering::Acquire)
+    }
+
+    /// Says whether anybody does.
+    pub(crate) fn want_requests(&self, wanted: bool) {
+        self.requests.store(wanted, Ordering::Release);
+    }
+
+    /// Tells of a flow; false if that is lost.
+    pub(crate) fn tell_flow(&self, event: FlowEvent) -> bool {
+        let lost = self
+            .flows
+            .get()
+            .is_some_and(|sender| sender.try_send(event).is_err());
+        if lost {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
+        !lost
     }
 }

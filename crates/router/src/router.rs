@@ -166,6 +166,7 @@ impl Router {
             auto_links: Default::default(),
             numbers,
             past_links: Default::default(),
+            observed: Arc::default(),
         });
         let entities = Arc::new(Mutex::new(Entities::new(context.clone())));
         Ok(Router {

@@ -1,6 +1,5 @@
 //! Counters of the whole router that the agent adds to what the data plane counts.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use skupper_management::{Attributes, Kind, Value};
@@ -28,18 +27,19 @@ pub(super) fn complete(kind: Kind, entity: &mut Attributes, view: &View<'_>) {
 }
 
 fn router_metrics(view: &View<'_>) -> Attributes {
-    let services = services(view);
-    let count = |protocol: &str| Value::from(services.get(protocol).copied().unwrap_or(0));
-    // As upstream counts: a TCP connector's own place in the network is one of its connections.
+    // As upstream counts: a TCP connector's own place in the network is one of its connections, and a flow in which an
+    // application's protocol is seen is one of that.
     let tcp = view
         .all(Kind::Connection)
         .into_iter()
         .filter(|connection| connection.get("protocol").and_then(Value::as_str) == Some("tcp"));
+    let http1 = view.observed().http1.load(Ordering::Relaxed);
+    let tcp = (tcp.count() as u64).saturating_sub(http1);
     let counters = attributes([
-        ("tcp", tcp.count().into()),
-        ("amqp", count("amqp")),
-        ("http1", count("http1")),
-        ("http2", count("http2")),
+        ("tcp", tcp.into()),
+        ("amqp", amqp_clients(view).into()),
+        ("http1", http1.into()),
+        ("http2", 0.into()),
     ]);
     let mut metrics = attributes([("connectionCounters", Value::Object(counters))]);
     if let Some((size, resident)) = system::usage() {
@@ -77,28 +77,14 @@ fn router_metrics(view: &View<'_>) -> Attributes {
     metrics
 }
 
-/// Connections of users now, by protocol.
-pub(crate) fn services(view: &View<'_>) -> BTreeMap<&'static str, u64> {
-    let number =
-        |entity: &Attributes, name: &str| entity.get(name).and_then(Value::as_u64).unwrap_or(0);
-    let mut services = BTreeMap::new();
-    for listener in view.all(Kind::TcpListener) {
-        let open = number(&listener, "connectionsOpened")
-            .saturating_sub(number(&listener, "connectionsClosed"));
-        let protocol = match listener.get("observer").and_then(Value::as_str) {
-            Some("http1") => "http1",
-            Some("http2") => "http2",
-            _ => "tcp",
-        };
-        *services.entry(protocol).or_default() += open;
-    }
+/// Clients of the router itself.
+fn amqp_clients(view: &View<'_>) -> usize {
     let clients = view.all(Kind::Connection).into_iter().filter(|connection| {
         let is =
             |name: &str, value: &str| connection.get(name).and_then(Value::as_str) == Some(value);
         is("role", "normal") && is("protocol", "amqp")
     });
-    services.insert("amqp", clients.count() as u64);
-    services
+    clients.count()
 }
 
 fn policy(view: &View<'_>) -> Attributes {

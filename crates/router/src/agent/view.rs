@@ -12,6 +12,7 @@ use super::logging::logs;
 use super::{PastLinks, Shared, counters};
 use crate::core::addresses::Totals;
 use crate::entities::Entities;
+use crate::tcp::ObservedFlows;
 
 type Visit<'a> = &'a mut dyn FnMut(Attributes) -> ControlFlow<()>;
 
@@ -49,6 +50,11 @@ impl<'a> View<'a> {
     /// Deliveries of all addresses.
     pub(super) fn totals(&self) -> &Totals {
         &self.shared.context.dispatch.uses.totals
+    }
+
+    /// Flows in which a protocol is seen.
+    pub(super) fn observed(&self) -> &ObservedFlows {
+        &self.shared.context.observed
     }
 
     /// What links that are gone have done.

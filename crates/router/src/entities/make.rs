@@ -290,6 +290,17 @@ impl Entities {
                 Ok(())
             }
             Kind::Log => crate::agent::logging::configure(&read(wanted)?).map_err(configuration),
+            Kind::TcpListener => {
+                let settings: TcpListenerSettings = read(wanted)?;
+                if let Some(listener) = self.tcp_listener(&settings.name) {
+                    listener.observe(settings.observer);
+                    tracing::info!(
+                        target: "TCP_ADAPTOR",
+                        "Updated TcpListener {}: observer={}", settings.name, settings.observer
+                    );
+                }
+                Ok(())
+            }
             Kind::ProxyProfile => {
                 // Connectors look it up for each attempt.
                 self.context.proxies.set(read(wanted)?);

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use super::connector::TcpConnector;
 use super::head::{MAX_HEAD, Parsed, StreamHead};
 use super::listener::{Target, TcpListener};
+use super::observation::Observed;
 use super::outward::Outward;
 use super::pump::{Ending, Ends, FlowCommand, FlowEnd, FlowInbox, FlowOctets, Pump};
 use super::socket::Socket;
@@ -142,12 +143,14 @@ pub(crate) async fn serve_client(
             address: Some(peer),
             octets: Arc::default(),
             trace: Vec::new(),
+            requests: Mutex::default(),
             end: Mutex::new(None),
         })
     });
     if let Some(record) = &record {
         context.events.tell_flow(FlowEvent::Opened(record.clone()));
     }
+    let observed = Observed::begin(context, listener.observer(), number, record.as_ref());
     let ending = run_client(
         context,
         listener,
@@ -155,6 +158,7 @@ pub(crate) async fn serve_client(
         stream,
         inbox,
         record.as_ref(),
+        observed,
     )
     .await;
     drop(in_set);
@@ -182,6 +186,7 @@ async fn run_client(
     stream: TcpStream,
     inbox: Arc<FlowInbox>,
     record: Option<&Arc<FlowRecord>>,
+    observed: Observed,
 ) -> Ending {
     let mut alpn = None;
     let mut socket = if listener.settings.ssl_profile.is_empty() {
@@ -211,7 +216,7 @@ async fn run_client(
     producer.push(head.encode());
     producer.bind(inbox.clone() as Arc<dyn Bell>, OWN);
     let octets = record.map_or_else(Arc::default, |record| record.octets.clone());
-    let mut outward = Outward::new(producer);
+    let mut outward = Outward::new(producer, observed);
     outward.read_at_once(&socket, &octets);
     let key = context.dispatch.naming.key(address);
     if let Err((_, consumer)) = context.dispatch.send(&key, consumer) {
@@ -450,6 +455,7 @@ async fn run_server(
             address: tcp.and_then(|socket| socket.local_addr().ok()),
             octets: Arc::default(),
             trace,
+            requests: Mutex::default(),
             end: Mutex::new(None),
         })
     });
@@ -490,7 +496,7 @@ async fn run_server(
                 },
                 inbox,
                 octets,
-                Outward::new(producer),
+                Outward::new(producer, Observed::default()),
                 consumer,
                 rest,
             )

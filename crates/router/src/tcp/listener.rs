@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use rand::RngExt;
-use skupper_management::entity::{MultiAddressStrategy, TcpListener as Settings};
+use skupper_management::entity::{MultiAddressStrategy, Observer, TcpListener as Settings};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -59,6 +59,7 @@ pub struct TcpListener {
     up: AtomicBool,
     bound: Mutex<Option<SocketAddr>>,
     message: Mutex<String>,
+    observer: RwLock<Observer>,
     targets: RwLock<Vec<Arc<Target>>>,
     changed: Arc<Notify>,
     pub(crate) flows: FlowSet,
@@ -77,6 +78,7 @@ impl TcpListener {
             up: AtomicBool::new(false),
             bound: Mutex::new(None),
             message: Mutex::new(String::new()),
+            observer: RwLock::new(settings.observer),
             targets: RwLock::default(),
             changed: Arc::new(Notify::new()),
             flows: FlowSet::default(),
@@ -191,6 +193,19 @@ impl TcpListener {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The application protocol that is looked for in new flows.
+    pub(crate) fn observer(&self) -> Observer {
+        *self.observer.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks for another one, in flows that begin from now on.
+    pub(crate) fn observe(&self, observer: Observer) {
+        *self
+            .observer
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = observer;
     }
 
     fn read_targets(&self) -> std::sync::RwLockReadGuard<'_, Vec<Arc<Target>>> {

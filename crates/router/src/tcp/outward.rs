@@ -10,8 +10,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use skupper_amqp::performative::DeliveryState;
+use skupper_observe::Side;
 use tokio::io::AsyncReadExt;
 
+use super::observation::Observed;
 use super::pump::{FlowInbox, FlowOctets};
 use super::socket::Socket;
 use super::window::Window;
@@ -27,6 +29,8 @@ const AT_ONCE: usize = 2048;
 
 /// Octets on their way out of a socket.
 pub(crate) struct Outward {
+    /// Who reads along, in both directions.
+    pub(crate) observed: Observed,
     producer: Producer,
     sent: u64,
     window: Window,
@@ -42,8 +46,9 @@ pub(crate) struct Outward {
 }
 
 impl Outward {
-    pub(crate) fn new(producer: Producer) -> Self {
+    pub(crate) fn new(producer: Producer, observed: Observed) -> Self {
         Outward {
+            observed,
             producer,
             sent: 0,
             window: Window::new(None),
@@ -187,6 +192,7 @@ impl Outward {
         self.sent += chunk.len() as u64;
         octets.outward.store(self.sent, Ordering::Relaxed);
         self.window.sent(self.sent, Instant::now);
+        self.observed.feed(Side::Client, &chunk);
         self.producer.push(chunk);
     }
 }
@@ -224,7 +230,7 @@ mod tests {
 
     fn outward() -> (Outward, Consumer) {
         let (producer, consumer) = pipe(Message::tcp_stream());
-        (Outward::new(producer), consumer)
+        (Outward::new(producer, Observed::default()), consumer)
     }
 
     fn taken(consumer: &Consumer) -> (Vec<u8>, Option<End>) {

@@ -10,12 +10,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use skupper_amqp::performative::DeliveryState;
+use skupper_observe::Side;
 use tokio::io::AsyncWrite;
 
+use super::observation::Observed;
 use super::outward::Outward;
 use super::socket::Socket;
 use super::window::ACKNOWLEDGE_EVERY;
@@ -52,6 +54,20 @@ pub struct FlowOctets {
     pub inward: AtomicU64,
     /// Microseconds from the first octet of the client to the first of the server; 0 until known.
     pub latency_us: AtomicU64,
+}
+
+impl FlowOctets {
+    /// The latency, once it is known.
+    pub fn latency(&self) -> Option<Duration> {
+        let micros = self.latency_us.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros))
+    }
+
+    /// Notes the latency.
+    pub(crate) fn answered_after(&self, latency: Duration) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.latency_us.store(micros.max(1), Ordering::Relaxed);
+    }
 }
 
 /// Why a flow ended.
@@ -125,8 +141,7 @@ impl Latency {
             Latency::Unknown(end) if of_server(end) > 0 => Latency::Over,
             Latency::Unknown(end) if of_client(end) > 0 => Latency::Asked(end, Instant::now()),
             Latency::Asked(end, since) if of_server(end) > 0 => {
-                let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-                octets.latency_us.store(micros.max(1), Ordering::Relaxed);
+                octets.answered_after(since.elapsed());
                 Latency::Over
             }
             _ => return,
@@ -172,6 +187,9 @@ impl Pump {
         // Whatever came before the binding (the end of the stream, too) is looked for at once.
         inbox.ring(OUTWARD);
         inbox.ring(INWARD);
+        for chunk in &pending {
+            outward.observed.feed(Side::Server, chunk);
+        }
         Pump {
             socket,
             inbox,
@@ -229,7 +247,7 @@ impl Pump {
                         }
                     }
                     _ => {
-                        if self.inward.hear() {
+                        if self.inward.hear(&mut self.outward.observed) {
                             return Poll::Ready(Ending::Lost);
                         }
                     }
@@ -240,10 +258,10 @@ impl Pump {
                 Ok(wrote) => moved |= wrote,
                 Err(error) => return Poll::Ready(Ending::Socket(error)),
             }
-            match self
+            let read = self
                 .outward
-                .read(&mut self.socket, &self.octets, self.inward.done, cx)
-            {
+                .read(&mut self.socket, &self.octets, self.inward.done, cx);
+            match read {
                 Ok(read) => moved |= read,
                 Err(error) => return Poll::Ready(Ending::Socket(error)),
             }
@@ -263,10 +281,13 @@ impl Pump {
 
 impl Inward {
     /// Takes what came; whether it breaks off.
-    fn hear(&mut self) -> bool {
+    fn hear(&mut self, observed: &mut Observed) -> bool {
         if let Some(consumer) = &self.consumer {
             let pending = &mut self.pending;
-            let arrival = consumer.take(|chunk| pending.push_back(chunk));
+            let arrival = consumer.take(|chunk| {
+                observed.feed(Side::Server, &chunk);
+                pending.push_back(chunk);
+            });
             self.end = arrival.end;
         }
         self.end == Some(End::Aborted)

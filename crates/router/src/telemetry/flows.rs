@@ -10,6 +10,7 @@ use skupper_vanflow::{Attribute, Record, RecordType, co_records};
 
 use super::micros;
 use super::records::Change;
+use super::requests;
 use crate::event::{FlowEvent, FlowRecord, FlowSide};
 use crate::tcp::TcpConnector;
 
@@ -56,8 +57,15 @@ impl Flows {
         wanted: bool,
         is_wanted: impl Fn(&str) -> bool,
     ) -> Vec<FlowChange> {
-        let (FlowEvent::Opened(flow) | FlowEvent::Closed(flow)) = event;
-        let closed = matches!(event, FlowEvent::Closed(_));
+        let (flow, closed) = match event {
+            FlowEvent::Opened(flow) => (flow, false),
+            FlowEvent::Closed(flow) => (flow, true),
+            FlowEvent::Request(request) => {
+                let changes = wanted.then(|| requests::changes(request));
+                let changes = changes.into_iter().flatten();
+                return changes.map(FlowChange::Kept).collect();
+            }
+        };
         let Some(id) = flow.identity.as_deref() else {
             return Vec::new();
         };
@@ -65,7 +73,7 @@ impl Flows {
             FlowSide::Client(listener) => {
                 let changed = if closed {
                     self.clients.remove(id);
-                    wanted.then(|| client_closed(id, flow))
+                    wanted.then(|| [requests::of(flow), client_closed(id, flow)].concat())
                 } else {
                     self.clients.insert(id.to_owned(), flow.clone());
                     wanted.then(|| vec![Change::Set(client_opened(id, flow, listener))])
@@ -140,25 +148,27 @@ impl Flows {
         told
     }
 
-    /// The records of all flows that are open at the client's end, for whoever has begun to want them.
+    /// The records of all flows that are open at the client's end, with their requests, for whoever has begun to want them.
     pub(super) fn records(&self) -> impl Iterator<Item = Change> + '_ {
-        self.clients
-            .iter()
-            .filter_map(|(id, flow)| match &flow.side {
-                FlowSide::Client(listener) => {
-                    let mut record = client_opened(id, flow, listener);
-                    record.merge(&progress(id, flow));
-                    Some(Change::Set(record))
-                }
-                FlowSide::Server(_) => None,
-            })
+        self.clients.iter().flat_map(|(id, flow)| {
+            let FlowSide::Client(listener) = &flow.side else {
+                return Vec::new();
+            };
+            let mut record = client_opened(id, flow, listener);
+            record.merge(&progress(id, flow));
+            let mut changes = requests::of(flow);
+            changes.push(Change::Set(record));
+            changes
+        })
     }
 
-    /// How far the open flows are.
+    /// How far the open flows are, and their requests.
     pub(super) fn counters(&self) -> impl Iterator<Item = Change> + '_ {
-        self.clients
-            .iter()
-            .map(|(id, flow)| Change::Set(progress(id, flow)))
+        self.clients.iter().flat_map(|(id, flow)| {
+            let mut changes = requests::of(flow);
+            changes.push(Change::Set(progress(id, flow)));
+            changes
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod flows;
 mod records;
+mod requests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -230,6 +231,10 @@ impl Teller {
     fn audience(&mut self, class: Class, somebody: bool) {
         let now = self.now();
         self.emitter.watched(class, somebody, now);
+        if class == Class::Flows {
+            // Before what is open is looked at, so that no request is missed that ends meanwhile.
+            self.context.events.want_requests(somebody);
+        }
         match (class, somebody) {
             (Class::Beacons, _) => self.listeners = self.listeners(),
             (Class::Flows, true) => {

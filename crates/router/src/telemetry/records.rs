@@ -18,6 +18,7 @@ use crate::tcp::{Target, TcpConnector, TcpListener};
 use skupper_management::entity::Role;
 
 /// Something to tell.
+#[derive(Clone)]
 pub(super) enum Change {
     /// Attributes of a record.
     Set(Record),

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod clients;
+pub(crate) mod collector;
 pub(crate) mod raw;
 pub(crate) mod trust;
 
