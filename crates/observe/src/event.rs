@@ -16,6 +16,8 @@ pub enum Version {
     Http10,
     /// HTTP/1.1.
     Http11,
+    /// HTTP/2.
+    Http2,
 }
 
 impl Version {
@@ -24,11 +26,13 @@ impl Version {
         match self {
             Version::Http10 => "HTTP/1.0",
             Version::Http11 => "HTTP/1.1",
+            Version::Http2 => "HTTP/2",
         }
     }
 }
 
-/// Something that the octets of a flow told. A request's `id` is its own within the flow: its place for HTTP/1.
+/// Something that the octets of a flow told. A request's `id` is its own within the flow: its place for HTTP/1, its stream for
+/// HTTP/2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A request began.
@@ -125,4 +129,27 @@ pub enum Fault {
     /// More requests than [`MAX_OPEN`](crate::MAX_OPEN) wait for an answer.
     #[error("more than 1024 requests wait for their answers")]
     TooManyRequests,
+    /// The client does not begin as HTTP/2 does.
+    #[error(
+        "protocol error: client connection prefix is not present or invalid client connection prefix"
+    )]
+    Preface,
+    /// A frame of fields or settings is longer than [`MAX_HEAD`](crate::MAX_HEAD), alone or with what it continues.
+    #[error("scratch buffer size exceeded 65535 bytes, stopping decoder")]
+    FrameTooLong,
+    /// A frame ends before what it must hold.
+    #[error("a frame is shorter than its type demands")]
+    FrameTooShort,
+    /// Padding is longer than its frame.
+    #[error("padding is longer than its frame")]
+    Padding,
+    /// Fields that are not whole are not continued by the next frame, or one continues none.
+    #[error("a frame stands within the fields of another")]
+    Interleaved,
+    /// A frame of a stream names none.
+    #[error("a frame of a stream names stream 0")]
+    StreamZero,
+    /// Fields cannot be unpacked.
+    #[error("the fields of a message cannot be unpacked")]
+    Compression,
 }

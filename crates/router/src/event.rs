@@ -129,6 +129,8 @@ pub struct RequestRecord {
     pub began: Instant,
     /// The protocol, as telemetry names it.
     pub protocol: &'static str,
+    /// The stream of HTTP/2.
+    pub stream: Option<u64>,
     /// The method.
     pub method: String,
     /// Octets of its content, and of the answer's.

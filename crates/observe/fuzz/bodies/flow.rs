@@ -7,8 +7,12 @@ use std::collections::BTreeSet;
 
 use skupper_observe::{Event, MAX_OPEN, Observer, Side};
 
-fn observer(_which: u8) -> Observer {
-    Observer::http1()
+fn observer(which: u8) -> Observer {
+    match which % 3 {
+        0 => Observer::auto(),
+        1 => Observer::http1(),
+        _ => Observer::http2(),
+    }
 }
 
 pub(crate) fn run(octets: &[u8]) {

@@ -6,5 +6,6 @@
 )]
 
 mod http1;
+mod http2;
 mod play;
 mod splits;

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use skupper_observe::{Observer, Side};
 
+use crate::http2::{PREFACE, fields, frame};
 use crate::play::{Conversation, joined, play};
 
 /// Parts of which conversations are made, most of which fit together.
@@ -22,6 +23,23 @@ fn http1_part() -> impl Strategy<Value = Vec<u8>> {
         text("HTTP/1.0 200 x\r\n\r\n"),
         text("\r\n"),
         proptest::collection::vec(any::<u8>(), 0..20),
+    ]
+}
+
+fn http2_part() -> impl Strategy<Value = Vec<u8>> {
+    let block = prop_oneof![
+        Just(vec![0x82]),
+        Just(vec![0x88]),
+        Just(vec![0xbe]),
+        Just(fields(&[(":method", "GET"), ("x-forwarded-for", "a")])),
+        Just(vec![3, 0x88, 0, 0, 0]),
+        proptest::collection::vec(any::<u8>(), 0..20),
+    ];
+    prop_oneof![
+        1 => Just(PREFACE.to_vec()),
+        1 => proptest::collection::vec(any::<u8>(), 0..20),
+        20 => (0u8..11, any::<u8>(), 0u32..6, block)
+            .prop_map(|(kind, flags, stream, block)| frame(kind, flags, stream, block)),
     ]
 }
 
@@ -67,5 +85,25 @@ proptest! {
     ) {
         let whole = play(Observer::http1(), &conversation);
         prop_assert_eq!(cut(Observer::http1(), &conversation, &lengths), whole);
+    }
+
+    #[test]
+    fn http2_however_cut(
+        conversation in conversation(http2_part()),
+        lengths in proptest::collection::vec(1usize..40, 1..6),
+    ) {
+        let begun = [vec![(Side::Client, PREFACE.to_vec())], conversation].concat();
+        let whole = play(Observer::http2(), &begun);
+        prop_assert_eq!(&cut(Observer::http2(), &begun, &lengths), &whole);
+        prop_assert_eq!(cut(Observer::auto(), &begun, &lengths), whole);
+    }
+
+    #[test]
+    fn either_however_cut(
+        conversation in conversation(prop_oneof![http1_part(), http2_part()]),
+        lengths in proptest::collection::vec(1usize..40, 1..6),
+    ) {
+        let whole = play(Observer::auto(), &conversation);
+        prop_assert_eq!(cut(Observer::auto(), &conversation, &lengths), whole);
     }
 }

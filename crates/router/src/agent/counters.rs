@@ -33,13 +33,15 @@ fn router_metrics(view: &View<'_>) -> Attributes {
         .all(Kind::Connection)
         .into_iter()
         .filter(|connection| connection.get("protocol").and_then(Value::as_str) == Some("tcp"));
-    let http1 = view.observed().http1.load(Ordering::Relaxed);
-    let tcp = (tcp.count() as u64).saturating_sub(http1);
+    let observed = view.observed();
+    let http1 = observed.http1.load(Ordering::Relaxed);
+    let http2 = observed.http2.load(Ordering::Relaxed);
+    let tcp = (tcp.count() as u64).saturating_sub(http1 + http2);
     let counters = attributes([
         ("tcp", tcp.into()),
         ("amqp", amqp_clients(view).into()),
         ("http1", http1.into()),
-        ("http2", 0.into()),
+        ("http2", http2.into()),
     ]);
     let mut metrics = attributes([("connectionCounters", Value::Object(counters))]);
     if let Some((size, resident)) = system::usage() {

@@ -18,12 +18,15 @@ const WAITING: usize = skupper_observe::MAX_OPEN;
 pub(crate) struct ObservedFlows {
     /// HTTP/1.
     pub(crate) http1: AtomicU64,
+    /// HTTP/2.
+    pub(crate) http2: AtomicU64,
 }
 
 impl ObservedFlows {
     fn of(&self, version: Version) -> &AtomicU64 {
         match version {
             Version::Http10 | Version::Http11 => &self.http1,
+            Version::Http2 => &self.http2,
         }
     }
 }
@@ -77,8 +80,10 @@ impl Observation {
     ) -> Option<Box<Self>> {
         let flow = record?;
         let observer = match protocol {
-            Protocol::Auto | Protocol::Http1 => Observer::http1(),
-            Protocol::None | Protocol::Http2 => {
+            Protocol::Auto => Observer::auto(),
+            Protocol::Http1 => Observer::http1(),
+            Protocol::Http2 => Observer::http2(),
+            Protocol::None => {
                 tracing::debug!(target: "TCP_ADAPTOR", "[C{number}] no protocol observer setup for this connection");
                 return None;
             }
@@ -147,6 +152,7 @@ impl Observation {
             started: SystemTime::now(),
             began: Instant::now(),
             protocol: version.as_str(),
+            stream: (version == Version::Http2).then_some(id),
             method,
             octets: Default::default(),
             answer: Default::default(),
@@ -175,19 +181,20 @@ impl Observation {
         }
     }
 
-    fn over(&mut self, fault: Option<Fault>) {
+    fn over(&self, fault: Option<Fault>) {
+        let Some(fault) = fault else { return };
         let number = self.number;
-        match fault {
-            // A flow need not carry what was looked for.
-            Some(fault) if self.open().is_empty() => tracing::debug!(
-                target: "HTTP1_OBSERVER",
-                "[C{number}] HTTP/1.1 observer protocol error: {fault}"
-            ),
-            Some(fault) => tracing::error!(
-                target: "HTTP1_OBSERVER",
-                "[C{number}] HTTP/1.1 observer disabled due to protocol error: {fault}"
-            ),
-            None => {}
+        if self.observer.is_of_http2() {
+            // Who begins as HTTP/2 does means it; but what was looked for at the listener need not be what comes.
+            if fault == Fault::Preface {
+                tracing::debug!(target: "HTTP2_OBSERVER", "[C{number}] HTTP/2 observer protocol error: {fault}");
+            } else {
+                tracing::error!(target: "HTTP2_OBSERVER", "[C{number}] HTTP/2 observer disabled due to protocol error: {fault}");
+            }
+        } else if self.open().is_empty() {
+            tracing::debug!(target: "HTTP1_OBSERVER", "[C{number}] HTTP/1.1 observer protocol error: {fault}");
+        } else {
+            tracing::error!(target: "HTTP1_OBSERVER", "[C{number}] HTTP/1.1 observer disabled due to protocol error: {fault}");
         }
     }
 

@@ -32,6 +32,9 @@ pub(super) fn changes(request: &RequestRecord) -> Vec<Change> {
             Attribute::OCTETS_REVERSE,
             octets.inward.load(Ordering::Relaxed),
         );
+    if let Some(stream) = request.stream {
+        record = record.with(Attribute::STREAM_ID, stream);
+    }
     if let Some(host) = &answer.source_host {
         record = record.with_text(Attribute::SOURCE_HOST, host);
     }
