@@ -77,12 +77,16 @@ fn consumer_of_streams(router: &Router, address: &str) -> Client {
 }
 
 fn consumer_as(router: &Router, address: &str, open: Open) -> Client {
+    consumer_with(router, address, open, 100)
+}
+
+fn consumer_with(router: &Router, address: &str, open: Open, credit: u32) -> Client {
     let mut raw = Raw::open_as(stream_to(router), open);
     let source = Terminus::at(address);
     let session = raw.amqp.begin().unwrap();
     let attach = Attach::new("in", Role::Receiver, source, Terminus::default());
     let link = raw.amqp.attach(session, attach).unwrap();
-    raw.amqp.grant(link, 100).unwrap();
+    raw.amqp.grant(link, credit).unwrap();
     raw.wait("attach", |event| {
         matches!(event, Event::Attached { .. }).then_some(())
     });
@@ -158,7 +162,15 @@ impl Client {
 
     /// The next transfer, if it is there.
     fn look(&mut self) -> Option<Incoming> {
+        let found = self.look_at_events();
+        if found.is_some() {
+            return found;
+        }
         assert!(self.raw.turn());
+        self.look_at_events()
+    }
+
+    fn look_at_events(&mut self) -> Option<Incoming> {
         while let Some(event) = self.raw.amqp.poll_event() {
             match event {
                 Event::Transfer(incoming) => return Some(incoming),
@@ -354,4 +366,114 @@ fn streams_do_not_wait_for_each_other_where_they_may_have_links() {
     // A whole message comes by the consumer's own link.
     producers[0].send(whole, false);
     assert_eq!(consumer.transfer().link, consumer.link);
+}
+
+/// How a producer ends in the middle of a delivery.
+const ENDS: [fn(Client) -> Option<Client>; 3] = [
+    |mut producer| {
+        producer.raw.amqp.abort(producer.link).unwrap();
+        producer.raw.turn();
+        Some(producer)
+    },
+    |mut producer| {
+        producer.raw.amqp.detach(producer.link, None).unwrap();
+        producer.raw.turn();
+        Some(producer)
+    },
+    |producer| {
+        drop(producer);
+        None
+    },
+];
+
+#[test]
+fn a_delivery_that_its_sender_does_not_finish_is_aborted() {
+    let (west, east) = pair();
+    let mut consumer = consumer(&east, "queue");
+    known(&west, "queue", 0, 1);
+    // It is long enough to be passed on, and no message: whom it is for is known all the same.
+    let begun = vec![b'0'; 400_000];
+    for end in ENDS {
+        let mut producer = producer(&west, "queue", &[]);
+        producer.send(begun.clone(), true);
+        assert!(consumer.transfer().first);
+        let _still = end(producer);
+        let (octets, last) = consumer.rest();
+        assert!(last.aborted && octets.len() < begun.len());
+        let mut other = self::producer(&west, "queue", &[]);
+        other.send(message("whole"), false);
+        let (octets, last) = consumer.rest();
+        assert!(!last.aborted && octets == message("whole"));
+    }
+}
+
+#[test]
+fn of_a_multicast_that_is_not_finished_every_copy_is_aborted() {
+    let (west, east) = pair();
+    let mut consumers = [
+        consumer(&west, "all/news"),
+        consumer(&west, "all/news"),
+        consumer(&east, "all/news"),
+    ];
+    known(&west, "all/news", 2, 1);
+    for end in ENDS {
+        let mut producer = producer(&west, "all/news", &[]);
+        producer.send(message(&"0123456789".repeat(40_000)).slice(..400_000), true);
+        for consumer in &mut consumers {
+            assert!(consumer.transfer().first);
+        }
+        let _still = end(producer);
+        for consumer in &mut consumers {
+            assert!(consumer.rest().1.aborted);
+        }
+    }
+}
+
+#[test]
+fn a_long_multicast_waits_for_the_slowest_and_loses_nothing() {
+    let (west, east) = pair();
+    let mut quick = consumer(&east, "all/news");
+    let mut slow = consumer_with(&west, "all/news", Open::new("slow"), 0);
+    known(&west, "all/news", 1, 1);
+    let whole = message(&"0123456789".repeat(1_500_000));
+    for settled in [false, true] {
+        let mut producer = producer(&west, "all/news", &[]);
+        let delivery = Outgoing {
+            settled,
+            ..Outgoing::default()
+        };
+        let mut payload = Payload::new();
+        payload.push(whole.clone());
+        let mut got = [Vec::new(), Vec::new()];
+        let mut whole_at = [false, false];
+        let mut waited = false;
+        wait_for("both copies", || {
+            if !payload.is_empty() {
+                let sent = producer
+                    .raw
+                    .amqp
+                    .transfer(producer.link, &delivery, &mut payload);
+                // More than the window has to be waited for: nobody keeps it all.
+                if matches!(sent.unwrap(), Sent::Window(_)) && !std::mem::replace(&mut waited, true)
+                {
+                    slow.raw.amqp.grant(slow.link, 1).unwrap();
+                }
+            }
+            producer.raw.turn();
+            for (at, consumer) in [&mut quick, &mut slow].into_iter().enumerate() {
+                while let Some(came) = consumer.look() {
+                    got[at].extend_from_slice(&came.payload);
+                    whole_at[at] |= !came.more;
+                    if !came.more && !settled {
+                        consumer.tell(&came, DeliveryState::Accepted, true);
+                    }
+                }
+            }
+            (whole_at == [true, true]).then_some(())
+        });
+        assert!(waited && got.iter().all(|got| *got == whole));
+        if !settled {
+            assert_eq!(producer.told(), ACCEPTED);
+        }
+    }
 }

@@ -26,7 +26,11 @@ const MOST_COLLECTED: usize = 256 * 1024;
 const MOST_COLLECTED_IN_ALL: usize = 32 * 1024 * 1024;
 /// The sections that a decision needs have to be in so many octets.
 const MOST_HEAD: usize = 64 * 1024;
-/// A multicast message may be so long: every copy of it is whole.
+/// Consumers inside the router take whole messages: one to an address that they share with others may be so long. A message to or
+/// from the router itself may be so long, too.
+const MOST_WHOLE: usize = 4 * 1024 * 1024;
+/// Octets that wait for the slowest consumer of a multicast message: long, so that one who takes nothing for a while does not
+/// hold the others up. The copies share them.
 const MOST_MULTICAST: usize = 4 * 1024 * 1024;
 /// Octets that wait for the consumer of a delivery that must not be held back: far more than a TCP flow's window. A
 /// sender that has more under way does not keep to it.
@@ -112,7 +116,7 @@ impl Task {
         };
         let mut hold = false;
         if !payload.is_empty() {
-            let most = most_waiting(inbound.onward.message());
+            let most = inbound.most;
             let payload = self.kept.more(&mut inbound.resend, payload);
             let waiting = inbound.onward.push(payload);
             hold = waiting >= most && inbound.onward.must_wait(most);
@@ -175,7 +179,7 @@ impl Task {
             Kind::Control | Kind::Tracking | Kind::Mesh | Kind::Bids
         ) {
             if more {
-                if collecting.octets.as_slice().len() > MOST_MULTICAST {
+                if collecting.octets.as_slice().len() > MOST_WHOLE {
                     self.refuse(
                         id,
                         "amqp:link:message-size-exceeded",
@@ -216,11 +220,16 @@ impl Task {
                 let copies = self.context.dispatch.multicast(&key, &message, &[body]);
                 if copies.is_empty() {
                     self.count_dropped(id, settled);
-                    let state = DeliveryState::Released;
-                    return self.dispose_unforwarded(id, delivery, settled, state);
+                    return self.go_no_further(
+                        id,
+                        delivery,
+                        settled,
+                        DeliveryState::Released,
+                        more,
+                    );
                 }
                 let onward = Onward::copies(copies);
-                self.follow(id, session, delivery, onward, None, settled, false);
+                self.follow(id, session, delivery, onward, None, settled, more);
             }
             Verdict::Forward {
                 message,
@@ -316,6 +325,18 @@ impl Task {
         let Collecting {
             delivery, settled, ..
         } = collecting;
+        self.go_no_further(id, delivery, settled, state, more);
+    }
+
+    /// What has come of a delivery is all that is wanted.
+    fn go_no_further(
+        &mut self,
+        id: LinkId,
+        delivery: u32,
+        settled: bool,
+        state: DeliveryState,
+        more: bool,
+    ) {
         if more
             && let Some(link) = self.link(id)
             && let End::Receiver(receiver) = &mut link.end
@@ -391,6 +412,7 @@ impl Task {
         if settled && !more {
             return;
         }
+        let most = most_waiting(&onward);
         let token = self.inbound.insert(Inbound {
             onward,
             link: id,
@@ -401,6 +423,8 @@ impl Task {
             owed: false,
             state: None,
             held: 0,
+            most,
+            owes_credit: !(at_once || settled),
             resend,
         });
         self.amqp.tag_delivery(id, delivery, token.into());
@@ -431,11 +455,7 @@ impl Task {
         let Some(inbound) = self.inbound.get_mut(token) else {
             return;
         };
-        if inbound.held > 0
-            && !inbound
-                .onward
-                .must_wait(most_waiting(inbound.onward.message()))
-        {
+        if inbound.held > 0 && !inbound.onward.must_wait(inbound.most) {
             self.amqp
                 .release(inbound.session, std::mem::take(&mut inbound.held));
         }
@@ -488,15 +508,7 @@ impl Task {
         let id = inbound.link;
         let Some(link) = self.link(id) else { return };
         link.counts.settled(state);
-        let End::Receiver(receiver) = &link.end else {
-            return;
-        };
-        if receiver.replenish == Replenish::AtSettlement
-            && inbound
-                .onward
-                .message()
-                .is_none_or(|message| !message.presettled)
-        {
+        if inbound.owes_credit {
             self.replenish(id);
         }
     }
@@ -541,11 +553,21 @@ impl Task {
             annotations = RouterAnnotations::default();
         }
         annotations.flags |= asks;
-        let layout = match Layout::scan(octets) {
-            Ok(layout) => layout,
+        let addressed = address.is_some() || annotations.to_override.is_some();
+        let (layout, known) = match Layout::scan(octets) {
+            Ok(layout) if addressed => {
+                let known = layout.passed(Section::Header);
+                (layout, known)
+            }
+            Ok(layout) => {
+                let known = layout.passed(Section::Properties);
+                (layout, known)
+            }
+            // Whom it is for is known, and what it is like is its consumer's concern (§6.1).
+            Err(_) if addressed => (Layout::default(), true),
             Err(_) => return Verdict::Refuse(malformed()),
         };
-        if !layout.passed(Section::Properties) && more {
+        if !known && more {
             return wait_or(malformed());
         }
         let forwarding = self.context.dispatch.forwarding.load();
@@ -575,15 +597,15 @@ impl Task {
         let streaming = more;
         if more {
             let flagged = annotations.flags & flags::STREAMING != 0;
-            match multicast {
-                true if octets.len() > MOST_MULTICAST => {
-                    let text = "a multicast message is too long";
-                    let condition = Condition::new(names::MESSAGE_SIZE_EXCEEDED, text);
-                    return Verdict::Refuse(DeliveryState::rejected(condition));
-                }
-                true => return Verdict::Wait,
-                false if !flagged && octets.len() <= MOST_COLLECTED => return Verdict::Wait,
-                false => {}
+            let locals = forwarding.locals.get(&key);
+            let whole = multicast && locals.is_some_and(|local| !local.in_process.is_empty());
+            if whole && octets.len() > MOST_WHOLE {
+                let text = "the message is longer than 4 MiB, and a consumer inside the router takes whole messages";
+                let condition = Condition::new(names::MESSAGE_SIZE_EXCEEDED, text);
+                return Verdict::Refuse(DeliveryState::rejected(condition));
+            }
+            if whole || (!flagged && octets.len() <= MOST_COLLECTED) {
+                return Verdict::Wait;
             }
         }
         let priority = priority.unwrap_or_else(|| priority_of(octets, &layout));
@@ -605,10 +627,13 @@ impl Task {
     }
 }
 
-fn most_waiting(message: Option<&Message>) -> usize {
-    match message {
-        Some(message) if message.annotations.flags & flags::Q2_DISABLED != 0 => MOST_UNHELD,
-        _ => HIGH_WATER,
+fn most_waiting(onward: &Onward) -> usize {
+    match onward {
+        Onward::One(producer) => match producer.message().annotations.flags & flags::Q2_DISABLED {
+            0 => HIGH_WATER,
+            _ => MOST_UNHELD,
+        },
+        Onward::Copies(_) => MOST_MULTICAST,
     }
 }
 

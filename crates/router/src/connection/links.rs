@@ -191,6 +191,10 @@ pub(crate) struct Inbound {
     pub(crate) state: Option<DeliveryState>,
     /// Transfers that are not released to the session's window because the consumer is slow.
     pub(crate) held: u32,
+    /// Octets that may wait for the consumer.
+    pub(crate) most: usize,
+    /// The credit for it is given back when it is over.
+    pub(crate) owes_credit: bool,
     /// What it takes to send it to another destination, while that may be.
     pub(crate) resend: Option<Box<Resend>>,
 }

@@ -6,14 +6,13 @@ use bytes::Bytes;
 use skupper_amqp::DeliveryState;
 
 use crate::transit::inbox::Bell;
-use crate::transit::message::Message;
 use crate::transit::pipe::{Producer, Update};
 
 /// The other ends of a delivery that came.
 pub(crate) enum Onward {
     /// One destination.
     One(Producer),
-    /// Copies of a whole message.
+    /// Copies to all.
     Copies(Copies),
 }
 
@@ -63,25 +62,16 @@ impl Onward {
             .for_each(|producer| producer.bind(bell.clone(), token));
     }
 
-    /// As [`Producer::message`], where there is one destination.
-    pub(crate) fn message(&self) -> Option<&Message> {
-        self.each().next().map(Producer::message)
-    }
-
-    /// As [`Producer::push`]; copies are whole from the start.
+    /// As [`Producer::push`]: how many octets wait for the slowest.
     pub(crate) fn push(&self, chunk: Bytes) -> usize {
-        match self {
-            Onward::One(producer) => producer.push(chunk),
-            Onward::Copies(_) => 0,
-        }
+        let waiting = self.each().map(|producer| producer.push(chunk.clone()));
+        waiting.max().unwrap_or_default()
     }
 
-    /// As [`Producer::must_wait`].
+    /// As [`Producer::must_wait`]: for the slowest.
     pub(crate) fn must_wait(&self, most: usize) -> bool {
-        match self {
-            Onward::One(producer) => producer.must_wait(most),
-            Onward::Copies(_) => false,
-        }
+        // Whoever is waited for says when it goes on; then the others are asked.
+        self.each().any(|producer| producer.must_wait(most))
     }
 
     /// As [`Producer::complete`].
@@ -147,7 +137,24 @@ fn strength(state: &DeliveryState) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transit::message::Message;
     use crate::transit::pipe::pipe;
+
+    #[test]
+    fn what_comes_of_a_multicast_waits_for_the_slowest_that_is_left() {
+        let (producers, mut consumers): (Vec<_>, Vec<_>) =
+            (0..3).map(|_| pipe(Message::default())).unzip();
+        let onward = Onward::copies(producers);
+        assert_eq!(onward.push(Bytes::from_static(b"0123456789")), 10);
+        for consumer in &consumers[..2] {
+            assert!(onward.must_wait(10));
+            consumer.take(drop);
+            consumer.release(10);
+        }
+        assert!(onward.must_wait(10));
+        drop(consumers.pop());
+        assert!(!onward.must_wait(10));
+    }
 
     #[test]
     fn the_strongest_state_of_all_copies_counts() {

@@ -246,7 +246,8 @@ impl Dispatch {
         }
     }
 
-    /// Sends a whole message to everybody who consumes the address; returns the other ends of the copies.
+    /// Sends a message to everybody who consumes the address; returns the other ends of the copies. Of one that is passed on
+    /// before it is complete, `body` is the beginning.
     pub fn multicast(&self, key: &AddressKey, message: &Message, body: &[Bytes]) -> Vec<Producer> {
         let forwarding = self.forwarding.load();
         let mut copies = Vec::new();
@@ -255,7 +256,9 @@ impl Dispatch {
             for chunk in body {
                 producer.push(chunk.clone());
             }
-            producer.complete(message.presettled);
+            if !message.streaming {
+                producer.complete(message.presettled);
+            }
             (producer, consumer)
         };
         let mut told_interior = is_from_interior(message);
