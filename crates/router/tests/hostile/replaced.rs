@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -49,6 +50,25 @@ impl Drop for Home<'_> {
     }
 }
 
+/// A server that counts who comes; its port and the count.
+fn counting() -> (u16, Arc<AtomicUsize>) {
+    let came = Arc::<AtomicUsize>::default();
+    let count = came.clone();
+    let port = server(move |stream| {
+        count.fetch_add(1, Ordering::Relaxed);
+        echo(stream);
+    });
+    (port, came)
+}
+
+/// Waits until somebody more has come: then the router before the server is known to serve.
+fn one_more(came: &AtomicUsize) {
+    let before = came.load(Ordering::Relaxed);
+    wait_for("client of the server", || {
+        (came.load(Ordering::Relaxed) > before).then_some(())
+    });
+}
+
 /// A router of the servers' site, to which another connects at a port.
 fn of_servers(id: &str, port: u16, service: u16) -> Process {
     let link = json!(["listener", {"name": "link", "role": "inter-router", "host": "127.0.0.1", "port": port.to_string()}]);
@@ -57,11 +77,11 @@ fn of_servers(id: &str, port: u16, service: u16) -> Process {
 
 #[test]
 fn no_client_notices() {
-    let service = server(echo);
     let ports = [free_port(), free_port()];
+    let servers = [counting(), counting()];
     let mut pair = [
-        of_servers("east-1", ports[0], service),
-        of_servers("east-2", ports[1], service),
+        of_servers("east-1", ports[0], servers[0].0),
+        of_servers("east-2", ports[1], servers[1].0),
     ];
     let client_port = free_port();
     let connector = |port: u16| json!(["connector", {"name": format!("link-{port}"), "role": "inter-router", "host": "127.0.0.1", "port": port.to_string()}]);
@@ -79,7 +99,8 @@ fn no_client_notices() {
             .map(|_| scope.spawn(|| clients.come(client_port)))
             .collect();
         // Streams that are under way through both when they go: enough that both have some.
-        for router in &mut pair {
+        for (router, (_, came)) in pair.iter_mut().zip(&servers) {
+            one_more(came);
             clients.more(50);
             let mut under_way: Vec<TcpStream> =
                 (0..6).map(|_| reach(address(client_port))).collect();
@@ -92,7 +113,7 @@ fn no_client_notices() {
             assert!(router.ended_in_order());
             clients.more(50);
             router.restart();
-            router.said("neighbor west is up");
+            one_more(came);
         }
         clients.more(50);
         drop(home);
