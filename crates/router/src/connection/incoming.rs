@@ -118,8 +118,14 @@ impl Task {
         if !payload.is_empty() {
             let most = inbound.most;
             let payload = self.kept.more(&mut inbound.resend, payload);
-            let waiting = inbound.onward.push(payload);
-            hold = waiting >= most && inbound.onward.must_wait(most);
+            if more || aborted {
+                let waiting = inbound.onward.push(payload);
+                hold = waiting >= most && inbound.onward.must_wait(most);
+            } else {
+                inbound
+                    .onward
+                    .push_last(&payload, settled || inbound.settled);
+            }
         }
         if hold {
             inbound.held += 1;

@@ -68,6 +68,12 @@ impl Onward {
         waiting.max().unwrap_or_default()
     }
 
+    /// As [`Producer::push_last`].
+    pub(crate) fn push_last(&self, chunk: &Bytes, settled: bool) {
+        self.each()
+            .for_each(|producer| producer.push_last(chunk.clone(), settled));
+    }
+
     /// As [`Producer::must_wait`]: for the slowest.
     pub(crate) fn must_wait(&self, most: usize) -> bool {
         // Whoever is waited for says when it goes on; then the others are asked.

@@ -114,6 +114,14 @@ impl State {
         self.queued = 0;
     }
 
+    fn finish(&mut self, end: End, settled: bool) {
+        if self.end.is_none() {
+            self.end = Some(end);
+            self.producer_settled |= settled;
+            self.consumer.ring();
+        }
+    }
+
     fn settle_by_consumer(&mut self) {
         self.consumer_settled = true;
         self.load = None;
@@ -180,6 +188,19 @@ impl Producer {
         state.queued
     }
 
+    /// Gives the last octets of the body, so that the consumer finds them and its end together; as [`Producer::complete`].
+    pub fn push_last(&self, chunk: Bytes, settled: bool) {
+        let mut state = self.shared.lock();
+        if state.end.is_some() {
+            return;
+        }
+        if !state.discard && !chunk.is_empty() {
+            state.queued += chunk.len();
+            state.chunks.push_back(chunk);
+        }
+        state.finish(End::Complete, settled);
+    }
+
     /// Whether the producer should stop until it is rung: `most` octets or more wait.
     pub fn must_wait(&self, most: usize) -> bool {
         let mut state = self.shared.lock();
@@ -198,12 +219,7 @@ impl Producer {
     }
 
     fn finish(&self, end: End, settled: bool) {
-        let mut state = self.shared.lock();
-        if state.end.is_none() {
-            state.end = Some(end);
-            state.producer_settled |= settled;
-            state.consumer.ring();
-        }
+        self.shared.lock().finish(end, settled);
     }
 
     /// The producer settles: no disposition is wanted any more.
@@ -332,5 +348,22 @@ impl Drop for Consumer {
             state.settle_by_consumer();
         }
         state.producer.ring();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_octets_and_the_end_are_found_together() {
+        let (producer, consumer) = pipe(Message::default());
+        assert_eq!(producer.push(Bytes::from_static(b"be")), 2);
+        producer.push_last(Bytes::from_static(b"gin"), true);
+        producer.push_last(Bytes::from_static(b"more"), false);
+        let mut octets = Vec::new();
+        let arrival = consumer.take(|chunk| octets.extend_from_slice(&chunk));
+        assert_eq!(octets, b"begin");
+        assert_eq!((arrival.end, arrival.settled), (Some(End::Complete), true));
     }
 }
