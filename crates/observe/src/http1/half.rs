@@ -209,18 +209,18 @@ impl Half {
 
     fn headers(&mut self, octets: &mut &[u8], mut empty: bool) -> Result<Option<Piece>, Fault> {
         let room = MAX_HEAD - self.kept.len();
+        let seen = &octets[..octets.len().min(room)];
         let mut length = 0;
         let mut whole = false;
-        for octet in octets.iter().take(room) {
-            length += 1;
-            match octet {
-                b'\n' if empty => {
+        for line in seen.split_inclusive(|octet| *octet == b'\n') {
+            length += line.len();
+            empty = empty && is_empty(line);
+            if line.ends_with(b"\n") {
+                if empty {
                     whole = true;
                     break;
                 }
-                b'\n' => empty = true,
-                b'\r' => {}
-                _ => empty = false,
+                empty = true;
             }
         }
         self.next = Next::Headers(empty);

@@ -1,6 +1,8 @@
 //! Start lines and headers, as far as observers need them.
 
-use httparse::{EMPTY_HEADER, Error, Header, ParserConfig, Request, Response, Status};
+use std::mem::MaybeUninit;
+
+use httparse::{Error, Header, ParserConfig, Request, Response, Status};
 
 use crate::event::{Fault, Version};
 use crate::forwarded;
@@ -91,9 +93,10 @@ pub(super) fn status_line(line: &[u8]) -> Result<StatusLine<'_>, Fault> {
 
 /// Reads a request's head.
 pub(super) fn request(head: &[u8]) -> Result<RequestHead, Fault> {
-    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-    let mut request = Request::new(&mut headers);
-    whole(config().parse_request(&mut request, head))?;
+    // To fill places that are not needed would take longer than to read a usual head.
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut request = Request::new(&mut []);
+    whole(config().parse_request_with_uninit_headers(&mut request, head, &mut headers))?;
     let named = |header: &&Header<'_>| forwarded::is_forwarded_for(header.name.as_bytes());
     let forwarded_for = request.headers.iter().find(named);
     Ok(RequestHead {
@@ -104,9 +107,9 @@ pub(super) fn request(head: &[u8]) -> Result<RequestHead, Fault> {
 
 /// Reads a response's head.
 pub(super) fn response(head: &[u8]) -> Result<Framing, Fault> {
-    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-    let mut response = Response::new(&mut headers);
-    whole(config().parse_response(&mut response, head))?;
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut response = Response::new(&mut []);
+    whole(config().parse_response_with_uninit_headers(&mut response, head, &mut headers))?;
     framing(response.headers, response.version)
 }
 
