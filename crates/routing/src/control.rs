@@ -63,14 +63,9 @@ pub fn forward<'a>(
             links: Vec::new(),
         },
         (Class::Topological, "qdrouter") => {
-            let passed = table.traced(trace);
-            let links = table
-                .routes
-                .flood
-                .iter()
-                .filter(|link| !passed.contains(link))
-                .copied()
-                .collect();
+            // To every neighbour, also one to which another way is cheaper: while trees disagree the ways lead astray, and
+            // what is flooded is what makes them agree.
+            let links = table.neighbours_off(trace).collect();
             Forward { here: true, links }
         }
         (Class::Topological, "qdrouter.ma") => {

@@ -10,7 +10,7 @@ use skupper_routing::choose::{Choice, Load, anycast_origin, balanced, closest, m
 use skupper_routing::control::{Forward, forward, is_control_only};
 use skupper_routing::{
     AddressKey, Config, ControlMessage, Descriptor, Engine, Hello, Link, LinkId, LinkState,
-    LinkStateUpdate, MobileChange, MobileUpdate, Origin, RouterId, Table, Treatment,
+    LinkStateUpdate, MobileChange, MobileUpdate, Origin, Output, RouterId, Table, Treatment,
 };
 
 const A: LinkId = LinkId(1);
@@ -186,6 +186,67 @@ fn multicast_goes_once_to_each_neighbour_on_the_way() {
         [A]
     );
     assert_eq!(multicast(&table, remotes, Origin::Unknown, &[]), []);
+}
+
+#[test]
+fn floods_go_to_every_neighbour_and_differences_along_the_tree() {
+    // `a` and `c` are neighbours of one another and `a` is dear: the way to it is by `c`.
+    let (a, c, now) = (LinkId(1), LinkId(3), Duration::ZERO);
+    let mut engine = Engine::new(Config::new(id("b"), 1), now);
+    for (peer, link, cost) in [("a", a, 4), ("c", c, 1)] {
+        let known = Link {
+            id: link,
+            cost,
+            ordinal: 0,
+            peer: None,
+        };
+        engine.link_up(known, now);
+        let hello = Hello {
+            id: id(peer),
+            instance: 1,
+            seen: vec![id("b")],
+        };
+        engine.handle_message(link, ControlMessage::Hello(hello), now);
+    }
+    for (router, peers) in [("a", [("b", 4), ("c", 1)]), ("c", [("a", 1), ("b", 1)])] {
+        let peers = peers.iter().map(|(peer, cost)| (id(peer), *cost));
+        let update = LinkStateUpdate {
+            id: id(router),
+            instance: Some(1),
+            ls: LinkState {
+                ls_seq: 1,
+                peers: Arc::new(peers.collect()),
+            },
+        };
+        engine.handle_message(c, ControlMessage::LinkStateUpdate(update), now);
+    }
+    while engine.poll_output().is_some() {}
+    let table = Arc::clone(engine.table());
+    assert_eq!(table.router("a").unwrap().1.link, Some(c));
+
+    // Were `a` told only by the cheapest way, a break there would be hidden from it by the very tree that the break undoes.
+    let naming = Naming::new("b", None);
+    let onward = |to: &str, trace: &[&'static str]| {
+        forward(&table, &naming, to, Some(trace[0]), trace.iter().copied()).links
+    };
+    let flood = "amqp:/_topo/0/all/qdrouter";
+    assert_eq!(onward(flood, &["0/c"]), [a]);
+    assert_eq!(onward(flood, &["0/a"]), [c]);
+    assert_eq!(onward(flood, &["0/a", "0/c"]), []);
+    assert_eq!(onward(flood, &["0/stranger"]), [a, c]);
+
+    // Its own go the same ways.
+    let later = Duration::from_secs(1);
+    engine.address_up(AddressKey::mobile("x"), Treatment::Balanced, None, later);
+    engine.handle_timeout(later + Duration::from_millis(10));
+    let mut sent = Vec::new();
+    while let Some(output) = engine.poll_output() {
+        if let Output::Send { message, links, .. } = output {
+            sent.push((message.opcode(), links));
+        }
+    }
+    sent.retain(|(opcode, _)| matches!(*opcode, "RA" | "MAU"));
+    assert_eq!(sent, [("MAU", vec![c]), ("RA", vec![a, c])]);
 }
 
 #[test]

@@ -238,9 +238,13 @@ impl Engine {
             mobile_seq: self.local.seq,
             change,
         };
+        // Along the tree, where each router gets one copy: the original asks for everything where it gets a second.
+        let ways = self.nodes.iter().filter_map(|(_, node)| node.way.as_ref());
+        let hops: RouterSet = ways.map(|way| way.next_hop).collect();
         self.flood(
             Destination::AllRoutersMobile,
             ControlMessage::MobileUpdate(update),
+            |index, node| hops.contains(index) || node.way.is_none(),
         );
         self.ra_wanted = true;
         self.flux = self.now;

@@ -19,7 +19,7 @@ use crate::table::{AddressMap, Route, RouterIndex, Routes, Table};
 pub use config::{Config, Destination, Event, Link, Output};
 use local::Local;
 use neighbours::Wire;
-use node::Nodes;
+use node::{Node, Nodes};
 use topology::Own;
 
 /// One router's routing engine.
@@ -187,15 +187,18 @@ impl Engine {
         }
     }
 
-    /// Sends to all routers: on every connection that is the first hop to any of them.
-    fn flood(&mut self, to: Destination, message: ControlMessage) {
-        let mut links = self.table.routes.flood.clone();
-        links.extend(
-            self.nodes
-                .iter()
-                .filter(|(_, node)| node.way.is_none())
-                .filter_map(|(_, node)| node.neighbour),
-        );
+    /// Sends to all routers on the connections to those neighbours, of all, that are chosen.
+    fn flood(
+        &mut self,
+        to: Destination,
+        message: ControlMessage,
+        chosen: impl Fn(RouterIndex, &Node) -> bool,
+    ) {
+        let neighbours = self.nodes.iter();
+        let links: Vec<LinkId> = neighbours
+            .filter(|(index, node)| chosen(*index, node))
+            .filter_map(|(_, node)| node.neighbour)
+            .collect();
         if !links.is_empty() {
             self.out.push_back(Output::Send { to, message, links });
         }
@@ -227,14 +230,14 @@ impl Engine {
     fn routes(&self) -> Routes {
         let mut routers = Vec::new();
         routers.resize_with(self.nodes.size(), || None);
-        let mut flood = BTreeSet::new();
+        let mut neighbours = Vec::new();
         for (index, node) in self.nodes.iter() {
             let hop = node
                 .way
                 .as_ref()
                 .and_then(|way| self.nodes.get(way.next_hop));
             let link = hop.and_then(|hop| hop.neighbour);
-            flood.extend(link);
+            neighbours.extend(node.neighbour.map(|link| (index, link)));
             let way = node.way.clone().filter(|_| link.is_some());
             routers[index.0 as usize] = Some(Route {
                 id: node.id.clone(),
@@ -249,7 +252,7 @@ impl Engine {
         Routes {
             routers,
             by_id: self.nodes.by_id().clone(),
-            flood: flood.into_iter().collect(),
+            neighbours,
             radius: self.radius,
             last_change: self.last_change,
             peers: Arc::clone(&self.own.peers),

@@ -264,6 +264,7 @@ impl Engine {
         let cost = self.wires.get(&link).map_or(1, |wire| wire.link.cost);
         self.own.set_peer(id, cost);
         if current.is_none() {
+            self.routes_changed = true;
             node.link_state.want(self.now, self.config.request_retry);
             node.owed_mobile |= self.local.seq > 0;
             self.out.push_back(Output::Event(Event::NeighbourUp {

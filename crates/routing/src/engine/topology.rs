@@ -424,6 +424,7 @@ impl Engine {
         self.flood(
             Destination::AllRouters,
             ControlMessage::RouterAdvertisement(ra),
+            |_, _| true,
         );
     }
 

@@ -31,8 +31,8 @@ pub(crate) struct Routes {
     /// By index; `None` where the number is free.
     pub(crate) routers: Vec<Option<Route>>,
     pub(crate) by_id: HashMap<RouterId, RouterIndex>,
-    /// Control links that are the first hop to some known router.
-    pub(crate) flood: Vec<LinkId>,
+    /// The neighbours, and the control link to each.
+    pub(crate) neighbours: Vec<(RouterIndex, LinkId)>,
     pub(crate) radius: u32,
     pub(crate) last_change: Duration,
     pub(crate) peers: Arc<BTreeMap<RouterId, u32>>,
@@ -169,6 +169,21 @@ impl Table {
             .filter(|(_, route)| route.is_neighbour())
             .filter_map(|(_, route)| route.link)
             .collect()
+    }
+
+    /// The control links to the neighbours that a message has not passed yet, by its trace annotation.
+    pub(crate) fn neighbours_off<'a>(
+        &self,
+        trace: impl IntoIterator<Item = &'a str>,
+    ) -> impl Iterator<Item = LinkId> {
+        let passed: RouterSet = trace
+            .into_iter()
+            .filter_map(|entry| self.routes.by_id.get(annotated(entry)?).copied())
+            .collect();
+        let neighbours = self.routes.neighbours.iter();
+        neighbours
+            .filter(move |(router, _)| !passed.contains(*router))
+            .map(|(_, link)| *link)
     }
 
     /// Whether both tables share the same routes (the addresses may differ).
