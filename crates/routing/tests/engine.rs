@@ -277,6 +277,38 @@ fn a_copy_from_a_former_run_is_put_right() {
 }
 
 #[test]
+fn addresses_of_a_run_that_was_never_named_are_asked_for_anew() {
+    let mut engine = neighbours();
+    engine.handle_message(
+        LINK,
+        link_state("peer", 2, &[("me", 1), ("far", 1)]),
+        ms(200),
+    );
+    engine.handle_timeout(ms(250));
+    assert!(opcodes(&mut engine).contains(&"MAR"));
+    // The answer of a run that ends before anything names it; the next one stands lower.
+    engine.handle_message(LINK, exist("far", 2, &["Mold"]), ms(300));
+    said(&mut engine);
+    engine.handle_message(LINK, advertisement("far", 9, 1, 1), ms(1300));
+    assert!(opcodes(&mut engine).contains(&"MAR"));
+    // The answer to that is lost, and the difference that follows would be taken for one that is there already.
+    engine.handle_message(LINK, difference("far", 2, &["Mnew"], &[]), ms(1400));
+    engine.handle_message(LINK, advertisement("far", 9, 1, 2), ms(1400));
+    said(&mut engine);
+    engine.handle_timeout(ms(2000));
+    let asked = sent(&mut engine).into_iter().any(|(_, message)| {
+        matches!(
+            message,
+            ControlMessage::MobileRequest(MobileRequest { have_seq: 0, .. })
+        )
+    });
+    assert!(asked);
+    engine.handle_message(LINK, exist("far", 2, &["Mnew"]), ms(2100));
+    said(&mut engine);
+    assert!(has(&engine, "Mnew") && !has(&engine, "Mold"));
+}
+
+#[test]
 fn whoever_is_behind_or_ahead_gets_all_addresses() {
     let mut engine = neighbours();
     engine.address_up(AddressKey::mobile("x"), Treatment::Balanced, None, ms(200));

@@ -110,6 +110,13 @@ impl<T: Default> Held<T> {
         self.seq < seq
     }
 
+    /// The copy may be another run's: it stays until all of it has been asked for anew.
+    pub(super) fn doubt(&mut self, now: Duration, retry: Duration) {
+        self.seq = 0;
+        self.advertised = 0;
+        self.want(now, retry);
+    }
+
     pub(super) fn forget(&mut self) {
         self.state = T::default();
         self.seq = 0;

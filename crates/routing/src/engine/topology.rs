@@ -213,6 +213,10 @@ impl Engine {
             Some(_) if node.former.iter().any(|(former, _)| *former == instance) => false,
             None => {
                 node.instance = Some(instance);
+                if node.mobile.seq > 0 {
+                    // Taken before it was known whose they were: a run before this one may have said so.
+                    node.mobile.doubt(now, retry);
+                }
                 self.routes_changed = true;
                 true
             }
