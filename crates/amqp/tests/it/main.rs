@@ -7,4 +7,5 @@ mod golden;
 mod pair;
 mod properties;
 mod replay;
+mod streams;
 mod support;
