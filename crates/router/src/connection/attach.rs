@@ -13,6 +13,7 @@ use skupper_routing::Treatment;
 use super::describe::Peer;
 use super::handle::{Command, LinkSink, Purpose};
 use super::links::{Address, Current, End, Kind, Link, ReceiverEnd, Replenish, SenderEnd};
+use super::outgoing::MOST_POOLED;
 use super::task::Task;
 use crate::core::CoreCommand;
 use crate::core::forwarding::Sink;
@@ -24,6 +25,8 @@ const ROUTER_DATA: &str = "qd.router-data";
 const INTERIOR_AT_EDGE_PORT: &str = "this port is for edge routers and the peer is an interior router: let it connect to this router's inter-router port, or run it in mode edge";
 /// Data links of each direction on a control connection: one for each priority.
 const PRIORITIES: u8 = 10;
+/// Free streaming links that are looked at for one that is at rest.
+const MOST_LOOKED_AT: usize = 8;
 /// Length of the random part of a link's name.
 const NAME: usize = 15;
 const NAME_CHARACTERS: &[u8; 64] =
@@ -157,9 +160,33 @@ impl Task {
         Some(id)
     }
 
+    /// The streaming link that has been free for longest, if the peer is done with what went over it before: upstream's router
+    /// does not see a stream that comes while it still has octets of the last one on that link to deliver. That all credit
+    /// is back says so.
+    fn pooled(&mut self) -> Option<LinkId> {
+        let first = self.pool.iter().take(MOST_LOOKED_AT);
+        let at_rest = first.copied().position(|id| {
+            let credit = self.amqp.credit(id);
+            let link = self.links.get(id.index()).and_then(Option::as_deref);
+            link.filter(|link| link.id == id)
+                .is_some_and(|link| match &link.end {
+                    End::Sender(sender) => {
+                        link.counts.unsettled == 0 && credit >= sender.most_credit
+                    }
+                    End::Receiver(_) => false,
+                })
+        });
+        match at_rest {
+            Some(at) => self.pool.remove(at),
+            // A peer that keeps credit back, or is slow: the oldest will do.
+            None if self.pool.len() >= MOST_POOLED => self.pool.pop_front(),
+            None => None,
+        }
+    }
+
     /// A free streaming link, or a new one.
     pub(super) fn stream_link(&mut self) -> Option<LinkId> {
-        let id = match self.pool.pop_back() {
+        let id = match self.pooled() {
             Some(id) => id,
             None => {
                 let session = match self.stream_session {
@@ -188,10 +215,12 @@ impl Task {
 
     /// The peer told its credit.
     pub(super) fn on_flow(&mut self, id: LinkId, drain: bool) {
+        let credit = self.amqp.credit(id);
         if let Some(link) = self.link(id)
             && let End::Sender(sender) = &mut link.end
         {
             sender.draining = drain;
+            sender.most_credit = sender.most_credit.max(credit);
         }
         self.mark_ready(id);
         if self.control.sender == Some(id) && self.control.receiver.is_some() && !self.control.up {

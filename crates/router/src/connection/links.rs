@@ -93,6 +93,8 @@ pub(crate) struct SenderEnd {
     pub(crate) destination: Option<Outstanding>,
     /// A stream is on it.
     pub(crate) streaming: bool,
+    /// The most credit that there was: all of it, if the peer gives it back.
+    pub(crate) most_credit: u32,
     /// The peer wants what there is, and then its credit used up.
     pub(crate) draining: bool,
     /// The peer wants deliveries settled from the start.

@@ -12,7 +12,7 @@ use crate::transit::inbox::Bell;
 use crate::transit::pipe::{Consumer, End as StreamEnd};
 
 /// Streaming links without a stream that are kept in any case.
-const MOST_POOLED: usize = 64;
+pub(super) const MOST_POOLED: usize = 64;
 
 /// What became of one look at a link.
 enum Step {

@@ -189,7 +189,7 @@ async fn run_client(
     observed: Observed,
 ) -> Ending {
     let mut alpn = None;
-    let mut socket = if listener.settings.ssl_profile.is_empty() {
+    let socket = if listener.settings.ssl_profile.is_empty() {
         Socket::Clear(stream)
     } else {
         match accept_tls(context, listener, stream).await {
@@ -216,15 +216,13 @@ async fn run_client(
     producer.push(head.encode());
     producer.bind(inbox.clone() as Arc<dyn Bell>, OWN);
     let octets = record.map_or_else(Arc::default, |record| record.octets.clone());
-    let mut outward = Outward::new(producer, observed);
-    outward.read_at_once(&socket, &octets);
+    let outward = Outward::new(producer, observed);
     let key = context.dispatch.naming.key(address);
     if let Err((_, consumer)) = context.dispatch.send(&key, consumer) {
         drop(consumer);
         return Ending::Refused;
     }
-    let answer = await_stream(&inbox, &mut outward, &mut socket, &octets);
-    let answer = match answer.await {
+    let answer = match await_stream(&inbox, &outward).await {
         Ok(answer) => answer,
         Err(ending) => return ending,
     };
@@ -280,22 +278,14 @@ async fn accept_tls(
     Ok((Socket::Tls(Box::new(stream.into())), protocol))
 }
 
-/// Waits for the opposite stream, or for the news that there will be none; the client's first octets go out meanwhile.
-async fn await_stream(
-    inbox: &Arc<FlowInbox>,
-    outward: &mut Outward,
-    socket: &mut Socket,
-    octets: &FlowOctets,
-) -> Result<Consumer, Ending> {
+/// Waits for the opposite stream, or for the news that there will be none.
+async fn await_stream(inbox: &Arc<FlowInbox>, outward: &Outward) -> Result<Consumer, Ending> {
     let mut taken = Taken::default();
     std::future::poll_fn(|cx| {
         loop {
             inbox.take(&mut taken, cx);
             if taken.is_empty() {
-                return match outward.read_early(socket, octets, cx) {
-                    Ok(()) => Poll::Pending,
-                    Err(error) => Poll::Ready(Err(Ending::Socket(error))),
-                };
+                return Poll::Pending;
             }
             if !taken.ready.is_empty() {
                 taken.ready.clear();

@@ -171,8 +171,7 @@ struct Inward {
 }
 
 impl Pump {
-    /// `outward` may have sent of the socket's octets already; `pending` are octets of `consumer` that were taken with the stream's
-    /// head and belong to the body.
+    /// `pending` are octets of `consumer` that were taken with the stream's head and belong to the body.
     pub(crate) fn new(
         socket: Socket,
         ends: Ends,
@@ -195,10 +194,7 @@ impl Pump {
             inbox,
             taken: Taken::default(),
             octets,
-            latency: match outward.asked() {
-                Some(at) => Latency::Asked(ends.socket, at),
-                None => Latency::Unknown(ends.socket),
-            },
+            latency: Latency::Unknown(ends.socket),
             outward,
             inward: Inward {
                 consumer: Some(consumer),

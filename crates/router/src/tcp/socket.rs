@@ -1,6 +1,6 @@
 //! A workload's socket, clear or with TLS on it.
 
-use std::io::{self, Read};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,14 +23,6 @@ impl Socket {
         match self {
             Socket::Clear(stream) => stream,
             Socket::Tls(stream) => stream.get_ref().0,
-        }
-    }
-
-    /// Reads what lies in a clear socket, whatever the reactor knows of it; `None` where there is TLS on it.
-    pub(crate) fn read_now(&self, into: &mut [u8]) -> Option<io::Result<usize>> {
-        match self {
-            Socket::Clear(stream) => Some((&*socket2::SockRef::from(stream)).read(into)),
-            Socket::Tls(_) => None,
         }
     }
 

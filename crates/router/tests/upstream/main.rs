@@ -1,0 +1,29 @@
+//! Our router beside upstream's, and each beside its own, as processes: every way in which two can be linked, and meshes of
+//! three and five. Upstream's takes part where `SKROUTERD` names its binary; where it does not, that is said and ours are
+//! among themselves.
+//!
+//! `SKUPPER_HEAVY=1` takes a gibioctet each way through every link where the quick tests take some mebioctets. With
+//! `--nocapture` a table of what was seen is printed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that panics has failed"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod matrix;
+mod meshes;
+mod node;
+mod traffic;
+
+/// No test, but the program of our routers: this one, told by its environment to be a router.
+#[test]
+fn router_process() {
+    if let Some(config) = std::env::var_os(node::CONFIG) {
+        let code = skupper_router::command::run(["-c".into(), config]);
+        assert_eq!(code, std::process::ExitCode::SUCCESS);
+    }
+}
