@@ -19,13 +19,20 @@ pub(crate) fn first(value: &[u8]) -> Option<String> {
 
 /// A text for telemetry.
 pub(crate) fn text(value: &[u8]) -> String {
-    let text = String::from_utf8_lossy(value);
+    // No character has more octets.
+    let text = String::from_utf8_lossy(value.get(..4 * MAX_TEXT).unwrap_or(value));
     text.chars().take(MAX_TEXT).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_cut_whatever_it_is() {
+        assert_eq!(text(&[0xff; 100_000]).chars().count(), MAX_TEXT);
+        assert_eq!(text("ü".repeat(1_000).as_bytes()), "ü".repeat(MAX_TEXT));
+    }
 
     #[test]
     fn the_first_host_counts() {

@@ -5,7 +5,7 @@
 //! [`Event::Body`] may come as several. It never holds octets back and never changes them; what it cannot read ends the
 //! observation and nothing else.
 //!
-//! Whatever is sent, an observer keeps at most about 400 KiB: the head that is being read, of each side ([`MAX_HEAD`]);
+//! Whatever is sent, an observer itself keeps at most about 400 KiB: the head that is being read, of each side ([`MAX_HEAD`]);
 //! for HTTP/2 a table of headers of each side ([`MAX_TABLE`]); what it knows of requests that are not answered
 //! ([`MAX_OPEN`] of them). An idle one keeps less than a kilobyte, with HTTP/2 what its peers put into the tables.
 

@@ -10,7 +10,6 @@
 mod common;
 
 use bytes::Bytes;
-use common::clients::client_listener;
 use common::raw::Raw;
 use common::*;
 use serde_json::json;
@@ -23,7 +22,8 @@ const STREAM: &str = "qd.streaming-deliveries";
 
 fn interior(id: &str, more: &[serde_json::Value]) -> Router {
     let mut sections = vec![
-        client_listener(),
+        // Nobody turns all clients of a test all the time.
+        json!(["listener", {"name": "clients", "host": "127.0.0.1", "port": "0", "idleTimeoutSeconds": 120}]),
         json!(["address", {"prefix": "near", "distribution": "closest"}]),
         json!(["address", {"prefix": "all", "distribution": "multicast"}]),
     ];

@@ -346,6 +346,8 @@ impl Emitter {
         if !somebody {
             return;
         }
+        // A request belongs to a flow that has been told of.
+        records.sort_by_key(|record| record.kind == RecordType::BiflowApp);
         let address = match class {
             Class::Flows => self.source.flows(),
             Class::Logs => self.source.logs(),

@@ -136,8 +136,10 @@ impl Http2 {
         };
         let mut told = Told::default();
         fields.decode(half.kept(), |name, value| match name {
-            b":method" => told.method = Some(forwarded::text(value)),
-            b":status" => {
+            b":method" => {
+                told.method.get_or_insert_with(|| forwarded::text(value));
+            }
+            b":status" if value.len() == 3 => {
                 let code = str::from_utf8(value).ok();
                 told.status = code.and_then(|code| code.parse().ok());
             }

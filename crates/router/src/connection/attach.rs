@@ -160,9 +160,9 @@ impl Task {
         Some(id)
     }
 
-    /// The streaming link that has been free for longest, if the peer is done with what went over it before: upstream's router
-    /// does not see a stream that comes while it still has octets of the last one on that link to deliver. That all credit
-    /// is back says so.
+    /// The streaming link that has been free for longest of those where the peer is done with what went over them before:
+    /// upstream's router does not see a stream that comes while it still has octets of the last one on that link to deliver. That
+    /// all credit is back says so.
     fn pooled(&mut self) -> Option<LinkId> {
         let first = self.pool.iter().take(MOST_LOOKED_AT);
         let at_rest = first.copied().position(|id| {
@@ -178,8 +178,15 @@ impl Task {
         });
         match at_rest {
             Some(at) => self.pool.remove(at),
-            // A peer that keeps credit back, or is slow: the oldest will do.
-            None if self.pool.len() >= MOST_POOLED => self.pool.pop_front(),
+            // A peer that keeps credit back, or is slow: the oldest on which nothing is left to be settled has to do.
+            None if self.pool.len() >= MOST_POOLED => {
+                let first = self.pool.iter().take(MOST_POOLED);
+                let settled = first.copied().position(|id| {
+                    let link = self.links.get(id.index()).and_then(Option::as_deref);
+                    link.is_some_and(|link| link.counts.unsettled == 0)
+                });
+                self.pool.remove(settled.unwrap_or(0))
+            }
             None => None,
         }
     }

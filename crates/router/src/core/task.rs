@@ -281,6 +281,7 @@ impl Core {
                 }
                 Err(error) => {
                     tracing::warn!(target: "ROUTER", "[C{number}] control message dropped: {error}");
+                    forward.links.clear();
                 }
             }
         }

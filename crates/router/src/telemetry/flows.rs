@@ -72,7 +72,9 @@ impl Flows {
         match &flow.side {
             FlowSide::Client(listener) => {
                 let changed = if closed {
-                    self.clients.remove(id);
+                    if self.clients.remove(id).is_none() {
+                        return Vec::new();
+                    }
                     wanted.then(|| [requests::of(flow), client_closed(id, flow)].concat())
                 } else {
                     self.clients.insert(id.to_owned(), flow.clone());
@@ -118,6 +120,20 @@ impl Flows {
                 record.map(FlowChange::Told).into_iter().collect()
             }
         }
+    }
+
+    /// Flows that have ended, and of whose end nothing was heard: there was too much to tell.
+    pub(super) fn ended_unheard(&self) -> Vec<FlowEvent> {
+        let servers = self.servers.values().flat_map(|of| of.flows.values());
+        let all = self
+            .clients
+            .values()
+            .chain(servers.map(|flow| &flow.record));
+        let ended = all.filter(|flow| {
+            let end = flow.end.lock().unwrap_or_else(PoisonError::into_inner);
+            end.is_some()
+        });
+        ended.cloned().map(FlowEvent::Closed).collect()
     }
 
     /// Looks who has begun to want the flows of which source: those that are open at the server's end are told. And how long
@@ -264,6 +280,35 @@ fn trace(routers: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_flow_of_which_nothing_was_heard_is_found() {
+        let flow = |id: &str| {
+            Arc::new(FlowRecord {
+                side: FlowSide::Client("r:1".into()),
+                identity: Some(id.to_owned()),
+                started: std::time::SystemTime::now(),
+                address: None,
+                octets: Arc::default(),
+                trace: Vec::new(),
+                requests: Default::default(),
+                end: Default::default(),
+            })
+        };
+        let mut flows = Flows::default();
+        let (open, ended) = (flow("r:2"), flow("r:3"));
+        for flow in [&open, &ended] {
+            let event = FlowEvent::Opened(flow.clone());
+            assert_eq!(flows.event(&event, true, |_| true).len(), 1);
+        }
+        ended.ended(None);
+        let found = flows.ended_unheard();
+        assert_eq!(found.len(), 1);
+        assert_eq!(flows.event(&found[0], true, |_| true).len(), 2);
+        assert!(flows.ended_unheard().is_empty());
+        let again = flows.event(&found[0], true, |_| true);
+        assert!(again.is_empty(), "it was heard late");
+    }
 
     #[test]
     fn traces() {

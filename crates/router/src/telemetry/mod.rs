@@ -150,6 +150,7 @@ impl Teller {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut looks = 0u64;
+        let mut lost_before = 0;
         loop {
             let due = [self.emitter.next_timeout(), self.co_records.next_timeout()];
             let due = due
@@ -173,7 +174,15 @@ impl Teller {
                     }
                     None => return,
                 },
-                () = flow_events.arrive() => self.flow_events(flow_events.batch.drain(..)),
+                () = flow_events.arrive() => {
+                    let all = flow_events.batch.len() < FLOW_BATCH;
+                    self.flow_events(flow_events.batch.drain(..));
+                    let lost = self.context.events.lost_flows();
+                    if all && std::mem::replace(&mut lost_before, lost) != lost {
+                        let ended = self.flows.ended_unheard();
+                        self.flow_events(ended.into_iter());
+                    }
+                }
                 Some((class, somebody)) = audience.recv() => {
                     self.audience(class, somebody);
                 }

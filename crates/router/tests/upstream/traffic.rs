@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use skupper_amqp::message::Body;
 use skupper_amqp::{Message, Properties};
@@ -15,6 +15,9 @@ use super::node::Node;
 
 /// Flows at once.
 const MANY: u8 = 50;
+
+/// How long one attempt to reach an echo waits.
+const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// Octets of a long flow: a gibioctet where that was asked for.
 pub(crate) fn long() -> u64 {
@@ -30,7 +33,8 @@ pub(crate) fn reach(port: u16) -> SocketAddr {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     wait_for("answer of an echo", || {
         let mut stream = TcpStream::connect(address).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        // A stream that was on its way to a router that died gets no answer.
+        stream.set_read_timeout(Some(ATTEMPT)).ok()?;
         stream.write_all(b"x").ok()?;
         stream.read_exact(&mut [0]).ok()
     });
@@ -116,7 +120,9 @@ pub(crate) fn pass_messages(from: &Node, to: &Node) {
         let mut queue = consumer.subscribe(&address);
         for n in 0..50_i32 {
             let message = || Message::with_value(Properties::to(&address), n);
+            let began = Instant::now();
             while let Err(error) = producer.send(message()).await {
+                assert!(began.elapsed() < PATIENCE, "{error}");
                 // Nobody is there yet, or the router is not.
                 assert!(
                     n == 0 || matches!(error, ClientError::Undeliverable { .. }),
