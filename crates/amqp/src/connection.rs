@@ -25,7 +25,7 @@ mod slots;
 mod state;
 mod timers;
 
-pub use config::{Config, Mechanism, Release, Sasl};
+pub use config::{Config, Mechanism, Release, Sasl, Terms};
 pub use event::{CloseReason, Event, Incoming, Initiator, LinkId, SessionId};
 pub use output::{Output, Payload};
 
@@ -228,6 +228,21 @@ impl Connection {
     #[must_use]
     pub fn mechanism(&self) -> Option<&Symbol> {
         self.mechanism.as_ref()
+    }
+
+    /// With [`Config::open_second`]: sends our open, where the peer's has come. Until then what is behind the peer's open is left in the
+    /// input, which has to be given to [`Connection::handle_input`] again.
+    pub fn answer_open(&mut self, terms: Terms) {
+        if !self.open_owed || !self.peer.opened {
+            return;
+        }
+        let open = &mut self.config.open;
+        open.max_frame_size = terms.max_frame_size.map_or(open.max_frame_size, |size| {
+            size.max(frame::MIN_MAX_FRAME_SIZE)
+        });
+        open.channel_max = terms.channel_max.unwrap_or(open.channel_max);
+        self.config.session_window = terms.session_window.unwrap_or(self.config.session_window);
+        self.send_owed_open();
     }
 
     /// Closes the connection. [`Event::Closed`] comes with the peer's close, or soon after without it.

@@ -14,7 +14,7 @@ use crate::core::CoreHandle;
 use crate::core::dispatch::Dispatch;
 use crate::event::Events;
 use crate::listen::Ports;
-use crate::policy::ConnectionLimit;
+use crate::policy::Policy;
 use crate::record::RecordIds;
 use crate::tcp::ObservedFlows;
 use crate::tls::Profiles;
@@ -48,8 +48,8 @@ pub struct Context {
     pub profiles: Profiles,
     /// HTTP proxies by name.
     pub proxies: Proxies,
-    /// How many connections may be accepted.
-    pub(crate) limit: ConnectionLimit,
+    /// Who may connect, and what for.
+    pub(crate) policy: Policy,
     /// Links that the configuration asks for.
     pub(crate) auto_links: AutoLinks,
     /// Numbers of connections, links and deliveries.
@@ -80,11 +80,6 @@ impl Numbers {
     /// The next connection's number.
     pub fn connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// How many connections have a number.
-    pub fn connections_begun(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed) - 1
     }
 
     /// The next link's number.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use skupper_management::document::{Document, DocumentErrors, LoadedEntity, load};
-use skupper_management::entity::{Distribution, Mode, Network, Record, Router as Settings};
+use skupper_management::entity::{Distribution, Mode, Network, Policy, Record, Router as Settings};
 use skupper_management::{Attributes, Kind, agent};
 use skupper_routing::address::Naming;
 use skupper_routing::{RouterId, Table, Treatment};
@@ -23,6 +23,7 @@ use crate::core::{self, Core, CoreHandle, Treatments};
 use crate::entities::Entities;
 use crate::event::Events;
 use crate::listen::Ports;
+use crate::policy::directory;
 use crate::record::RecordIds;
 use crate::telemetry;
 use crate::tls::Profiles;
@@ -69,10 +70,11 @@ impl Router {
     }
 
     fn start_at(document: &Document, ports: Ports) -> Result<Self, StartError> {
-        let loaded = load(document);
+        let mut loaded = load(document);
         if let Some(fault) = loaded.faults.first() {
             return Err(StartError::Configuration(fault.to_string()));
         }
+        add_policies(&mut loaded.entities)?;
         let view = |kind| {
             loaded
                 .entities
@@ -162,7 +164,7 @@ impl Router {
             ports,
             profiles: Profiles::default(),
             proxies: Default::default(),
-            limit: Default::default(),
+            policy: Default::default(),
             auto_links: Default::default(),
             numbers,
             past_links: Default::default(),
@@ -259,6 +261,21 @@ impl Drop for Router {
     fn drop(&mut self) {
         self.shut_down();
     }
+}
+
+/// Adds the virtual hosts in the policy's directory, before what opens ports.
+fn add_policies(entities: &mut Vec<LoadedEntity>) -> Result<(), StartError> {
+    let policy = entities.iter().find(|entity| entity.kind == Kind::Policy);
+    let Some(policy) = policy else { return Ok(()) };
+    let policy = read::<Policy>(&policy.attributes)?;
+    let vhosts = directory::vhosts(&policy.policy_dir).map_err(StartError::Configuration)?;
+    let ports = [Kind::Connector, Kind::Listener, Kind::TcpListener];
+    let before = entities
+        .iter()
+        .position(|entity| ports.contains(&entity.kind));
+    let at = before.unwrap_or(entities.len());
+    entities.splice(at..at, vhosts);
+    Ok(())
 }
 
 fn read<R: Record>(attributes: &Attributes) -> Result<R, StartError> {

@@ -22,9 +22,20 @@ pub struct Config {
     pub release: Release,
     /// Links that may be attached at once, of both sides.
     pub max_links: usize,
-    /// Our open waits for the peer's. Client libraries take a connection for made when the listener's open has come, and may
-    /// not have sent their own by then.
+    /// Our open waits for the peer's, and then for the owner's [answer](super::Connection::answer_open). Client libraries take a
+    /// connection for made when the listener's open has come, and may not have sent their own by then.
     pub open_second: bool,
+}
+
+/// What a peer gets that is not what the configuration has for all: with [`Connection::answer_open`](super::Connection::answer_open).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Octets of a frame that it may send.
+    pub max_frame_size: Option<u32>,
+    /// Its highest channel.
+    pub channel_max: Option<u16>,
+    /// Frames of transfers that it may send on each session before some are released.
+    pub session_window: Option<u32>,
 }
 
 /// Who opens a session's incoming window again.

@@ -38,6 +38,10 @@ impl Connection {
                 input.clear();
                 return;
             }
+            if self.peer.opened && self.open_owed {
+                // What the peer may do is not decided yet.
+                return;
+            }
             let more = if self.layer == Layer::Frames {
                 self.frame(input, now)
             } else {
@@ -156,7 +160,6 @@ impl Connection {
             return Err(Condition::new(names::INVALID_FIELD, text));
         }
         self.peer.opened = true;
-        self.send_owed_open();
         self.peer.max_frame = open.max_frame_size.min(self.config.max_send_frame) as usize;
         self.peer.channel_max = open.channel_max;
         self.keep_alive(open.idle_time_out, now);

@@ -4,6 +4,7 @@
 
 mod corpora;
 mod golden;
+mod opening;
 mod pair;
 mod properties;
 mod replay;

@@ -41,7 +41,7 @@ pub(super) fn update(
             });
         }
     }
-    schema::check(kind, &wanted, Some(store.mode()))?;
+    super::check(kind, &wanted, store)?;
     let updated = store.update(kind, &current, wanted)?;
     Ok(Reply::new(Status::OK, super::find::complete(kind, updated)))
 }

@@ -72,7 +72,7 @@ pub fn create(
     mut attributes: Attributes,
     store: &mut dyn Store,
 ) -> Result<Attributes, Failure> {
-    schema::check(kind, &attributes, Some(store.mode()))?;
+    super::check(kind, &attributes, store)?;
     let number = store.next_number(kind);
     let identity = schema::identity(kind, &attributes, number);
     let name = match attributes.get("name").and_then(scalar) {

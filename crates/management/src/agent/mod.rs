@@ -15,7 +15,7 @@ pub use store::{Failure, LogLine, Store};
 
 use crate::field::bounded;
 use crate::protocol::{Reply, Request, Status};
-use crate::schema::entity_type;
+use crate::schema::{self, entity_type};
 use crate::{Attributes, Kind, Value};
 use find::find;
 
@@ -72,6 +72,15 @@ fn not_implemented(operation: &str, kind: Kind) -> Failure {
         kind.full(),
         operations.join(", ")
     ))
+}
+
+/// Checks validated attributes of an entity that is made or changed.
+fn check(kind: Kind, attributes: &Attributes, store: &dyn Store) -> Result<(), Failure> {
+    schema::check(kind, attributes, Some(store.mode())).map_err(|invalid| match kind {
+        // As upstream's answers have it, whose policies are checked by an engine of their own.
+        Kind::Vhost => Failure::Internal(format!("PolicyError: {}", invalid.message)),
+        _ => invalid.into(),
+    })
 }
 
 /// The type of a request's property.

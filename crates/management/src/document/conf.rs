@@ -170,7 +170,7 @@ impl Parser {
         if depth > 0 {
             return Place::Json(section, map, text, depth);
         }
-        match serde_json::from_str::<Value>(&text) {
+        match serde_json::from_str::<Value>(&without_spare_commas(&text)) {
             Ok(value) => section.insert(&map.name, value, map.line),
             Err(error) => self.errors.push(DocumentError::syntax(
                 number,
@@ -250,6 +250,28 @@ fn is_word(text: &str) -> bool {
 }
 
 /// By how much a line of JSON opens more braces than it closes, those within texts aside.
+/// The text without commas behind which a map or a list ends: files that upstream's router takes have some.
+fn without_spare_commas(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut in_text = false;
+    let mut letters = text.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        let ends = || text[at + 1..].trim_start().starts_with(['}', ']']);
+        match letter {
+            '\\' if in_text => {
+                plain.push(letter);
+                plain.extend(letters.next().map(|(_, escaped)| escaped));
+                continue;
+            }
+            '"' => in_text = !in_text,
+            ',' if !in_text && ends() => continue,
+            _ => {}
+        }
+        plain.push(letter);
+    }
+    plain
+}
+
 fn depth_of(line: &str) -> i64 {
     let mut depth = 0;
     let mut in_text = false;

@@ -28,8 +28,8 @@ listener {
     authenticatePeer: no
     openProperties: {
         # not for routers
-        \"colour\": \"red {\",
-        \"nested\": {\"depth\": 2}
+        \"colour\": \"red {,}\",
+        \"nested\": {\"depth\": 2},
     }
 }
 
@@ -65,7 +65,7 @@ fn both_dialects_say_the_same() {
     assert_eq!(conf.sections[1].kind(), Some(Kind::SslProfile));
     assert_eq!(
         conf.sections[2].attributes["openProperties"],
-        json!({"colour": "red {", "nested": {"depth": 2}})
+        json!({"colour": "red {,}", "nested": {"depth": 2}})
     );
     assert_eq!(conf.sections[3].attributes["pattern"], "a.#.b");
     assert_eq!(conf.sections[3].kind(), Some(Kind::ConfigAddress));

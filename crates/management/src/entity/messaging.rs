@@ -79,6 +79,8 @@ record! {
         link_capacity: u32 = "linkCapacity",
         /// Where else clients may connect, separated by commas.
         failover_urls: String = "failoverUrls",
+        /// The virtual host whose policy holds; empty for the one that the peer asks for.
+        policy_vhost: String = "policyVhost",
         /// Serve `/healthz`.
         healthz: bool = "healthz",
         /// Serve `/metrics`.
@@ -125,6 +127,8 @@ record! {
         idle_timeout_seconds: u32 = "idleTimeoutSeconds",
         /// Where router annotations are taken off.
         strip_annotations: StripAnnotations = "stripAnnotations",
+        /// The virtual host whose policy holds for the peer; empty for none.
+        policy_vhost: String = "policyVhost",
         /// See [`Connector::credit`].
         link_capacity: u32 = "linkCapacity",
         /// Whether the peer's certificate must name `host`.

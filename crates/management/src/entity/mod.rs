@@ -7,6 +7,7 @@ mod failover;
 mod log;
 mod messaging;
 mod password;
+mod policy;
 mod router;
 mod services;
 
@@ -14,6 +15,7 @@ pub use failover::{DEFAULT_PORT, FailoverItem};
 pub use log::{Level, Log, LogLevels};
 pub use messaging::{AddressFamily, Connector, Listener, StripAnnotations};
 pub use password::PasswordSource;
+pub use policy::{ANY_USER, DEFAULT_GROUP, LinkNames, Policy, RemoteHost, USER, Vhost, VhostGroup};
 pub use router::{
     AutoLink, ConfigAddress, Direction, Network, ProxyProfile, Router, Site, SslProfile,
 };

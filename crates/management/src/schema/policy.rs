@@ -25,7 +25,7 @@ pub(super) const VHOST: &[Attribute] = &[
         .default_number(65535)
         .create()
         .update(),
-    integer("maxMessageSize"),
+    integer("maxMessageSize").create().update(),
     integer("maxConnectionsPerUser")
         .default_number(65535)
         .create()

@@ -53,6 +53,7 @@ pub fn check(kind: Kind, attributes: &Attributes, mode: Option<Mode>) -> Result<
         Kind::ConfigAddress => config_address(attributes),
         Kind::AutoLink => auto_link(attributes),
         Kind::Log => log(attributes),
+        Kind::Vhost => vhost(attributes),
         _ => Ok(()),
     }
 }
@@ -330,4 +331,13 @@ fn log(attributes: &Attributes) -> Result<(), Invalid> {
         Ok(_) => Ok(()),
         Err(message) => Err(Invalid::attribute("enable", message)),
     }
+}
+
+fn vhost(attributes: &Attributes) -> Result<(), Invalid> {
+    crate::entity::Vhost::read(attributes)
+        .map(drop)
+        .map_err(|message| Invalid {
+            attribute: None,
+            message,
+        })
 }

@@ -1,11 +1,12 @@
 //! Counters of the whole router that the agent adds to what the data plane counts.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use skupper_management::{Attributes, Kind, Value};
 
 use super::system;
 use super::view::{View, attributes};
+use crate::policy::Policy;
 
 /// Adds to an entity what it lacks.
 pub(super) fn complete(kind: Kind, entity: &mut Attributes, view: &View<'_>) {
@@ -90,17 +91,20 @@ fn amqp_clients(view: &View<'_>) -> usize {
 }
 
 fn policy(view: &View<'_>) -> Attributes {
-    let connections = view.all(Kind::Connection);
-    let current = connections
-        .iter()
-        .filter(|connection| connection.get("protocol") == Some(&Value::from("amqp")))
-        .count();
+    let Policy { limit, counts, .. } = view.policy();
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     attributes([
-        ("connectionsProcessed", view.connections_begun().into()),
-        ("connectionsDenied", view.connections_denied().into()),
-        ("connectionsCurrent", current.into()),
-        ("linksDenied", 0.into()),
-        ("maxMessageSizeDenied", 0.into()),
-        ("totalDenials", view.connections_denied().into()),
+        (
+            "connectionsProcessed",
+            (limit.admitted() + limit.denied()).into(),
+        ),
+        (
+            "connectionsDenied",
+            (limit.denied() + count(&counts.connections)).into(),
+        ),
+        ("connectionsCurrent", limit.current().into()),
+        ("linksDenied", count(&counts.links).into()),
+        ("maxMessageSizeDenied", count(&counts.sizes).into()),
+        ("totalDenials", (limit.denied() + counts.total()).into()),
     ])
 }

@@ -51,7 +51,9 @@ fn answer(received: &Received, shared: &Arc<Shared>) {
         return;
     };
     tracing::debug!(target: "AGENT", "{} of {} from {reply_to}", request.operation, request.target());
-    let reply = handle(&request, &mut shared.view());
+    let mut view = shared.view().administered_by(received.administers);
+    let reply = handle(&request, &mut view);
+    drop(view);
     if !reply.status.is_success() {
         let (status, description) = (reply.status, &reply.description);
         tracing::error!(

@@ -12,6 +12,7 @@ use super::logging::logs;
 use super::{PastLinks, Shared, counters};
 use crate::core::addresses::Totals;
 use crate::entities::Entities;
+use crate::policy::Policy;
 use crate::tcp::ObservedFlows;
 
 type Visit<'a> = &'a mut dyn FnMut(Attributes) -> ControlFlow<()>;
@@ -20,11 +21,23 @@ type Visit<'a> = &'a mut dyn FnMut(Attributes) -> ControlFlow<()>;
 pub(crate) struct View<'a> {
     entities: MutexGuard<'a, Entities>,
     shared: &'a Arc<Shared>,
+    /// Who asks may have connections closed.
+    administers: bool,
 }
 
 impl<'a> View<'a> {
     pub(super) fn new(entities: MutexGuard<'a, Entities>, shared: &'a Arc<Shared>) -> Self {
-        View { entities, shared }
+        View {
+            entities,
+            shared,
+            administers: true,
+        }
+    }
+
+    /// For somebody who may have connections closed, or may not.
+    pub(super) fn administered_by(mut self, administers: bool) -> Self {
+        self.administers = administers;
+        self
     }
 
     /// Shows all entities of a type.
@@ -37,14 +50,9 @@ impl<'a> View<'a> {
         all
     }
 
-    /// Connections that there have been.
-    pub(super) fn connections_begun(&self) -> u64 {
-        self.shared.context.numbers.connections_begun()
-    }
-
-    /// Connections that the policy has denied.
-    pub(super) fn connections_denied(&self) -> u64 {
-        self.shared.context.limit.denied()
+    /// The policy.
+    pub(super) fn policy(&self) -> &Policy {
+        &self.shared.context.policy
     }
 
     /// Deliveries of all addresses.
@@ -169,6 +177,13 @@ impl Store for View<'_> {
         current: &Attributes,
         wanted: Attributes,
     ) -> Result<Attributes, Failure> {
+        if kind == Kind::Connection
+            && text(&wanted, "adminStatus") == "deleted"
+            && !self.administers
+        {
+            let text = "You are not allowed to perform this operation.";
+            return Err(Failure::Forbidden(text.to_owned()));
+        }
         let module = text(current, "module");
         if kind == Kind::Log
             && !self

@@ -42,6 +42,9 @@ impl Task {
                 now,
             );
         }
+        if !self.is_admitted(open, now) {
+            return;
+        }
         let incoming = self.handle.incoming;
         let address = self.settings.address.clone();
         let mut peer = Peer::read(open, self.settings.cost, incoming, address);
@@ -299,6 +302,9 @@ impl Task {
                 "Link attach forbidden on inter-router connection",
             );
         }
+        if !self.may_attach(id, &attach) {
+            return;
+        }
         if self.is_edge() && self.on_edge_attached(id, &attach, &terminus) {
             return;
         }
@@ -475,10 +481,17 @@ impl Task {
             Some(terminus)
         };
         let producing = attach.role == LinkRole::Sender;
+        // Zero for any length.
+        let most = match &self.policed {
+            Some(policed) if producing && policed.grant.max_message_size != u64::MAX => {
+                policed.grant.max_message_size
+            }
+            _ => 0,
+        };
         let source = answer(&attach.source, !producing);
         let target = answer(&attach.target, producing);
         // A link that is gone needs no answer.
-        let _ = self.amqp.accept(id, source, target, 0);
+        let _ = self.amqp.accept(id, source, target, most);
     }
 }
 

@@ -434,6 +434,8 @@ impl AmqpConnector {
             address: place.host_port(),
             user: None,
             group: group.map(|group| (group.correlator, ordinal.unwrap_or(0))),
+            policy_vhost: self.settings.policy_vhost.clone(),
+            frame_size: self.settings.frame_size(),
         };
         let handle = ConnectionHandle::new(
             number,

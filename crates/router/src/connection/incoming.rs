@@ -1,8 +1,8 @@
 //! Deliveries that come by a connection (router protocol reference §6.1, §6.2).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use skupper_amqp::codec::Reader;
 use skupper_amqp::connection::{Incoming, LinkId, SessionId};
 use skupper_amqp::message::{AnnotationsError, Layout, RouterAnnotations, Section, flags};
 use skupper_amqp::performative::names;
@@ -10,6 +10,7 @@ use skupper_amqp::{Condition, DeliveryState};
 use skupper_management::entity::Role;
 use skupper_routing::{AddressKey, Treatment};
 
+use super::fields::{priority_of, to_of, user_of};
 use super::links::{Address, Collecting, Current, End, Inbound, Kind, Octets, Replenish};
 use super::onward::Onward;
 use super::resend::Resend;
@@ -17,7 +18,7 @@ use super::task::Task;
 use crate::core::CoreCommand;
 use crate::transit::block;
 use crate::transit::inbox::Bell;
-use crate::transit::message::{DEFAULT_PRIORITY, Message, Tried};
+use crate::transit::message::{Message, Tried};
 use crate::transit::pipe::{HIGH_WATER, Update, pipe};
 
 /// An incomplete message of which more than this has come is passed on as it comes.
@@ -560,8 +561,10 @@ impl Task {
         }
         annotations.flags |= asks;
         let addressed = address.is_some() || annotations.to_override.is_some();
+        // What a message says of itself is looked at where somebody has to.
+        let plain = addressed && !self.looks_at_user();
         let (layout, known) = match Layout::scan(octets) {
-            Ok(layout) if addressed => {
+            Ok(layout) if plain => {
                 let known = layout.passed(Section::Header);
                 (layout, known)
             }
@@ -570,7 +573,7 @@ impl Task {
                 (layout, known)
             }
             // Whom it is for is known, and what it is like is its consumer's concern (§6.1).
-            Err(_) if addressed => (Layout::default(), true),
+            Err(_) if plain => (Layout::default(), true),
             Err(_) => return Verdict::Refuse(malformed()),
         };
         if !known && more {
@@ -583,16 +586,22 @@ impl Task {
             return Verdict::Refuse(DeliveryState::Released);
         }
         let naming = &self.context.dispatch.naming;
-        let key = match address {
-            Some(address) => {
-                annotations.to_override = Some(address.text.to_string());
-                Some(address.key.clone())
-            }
-            None => match &annotations.to_override {
-                Some(to) => Some(naming.key(to)),
-                None => to_of(octets, &layout).map(|to| naming.key(&to)),
-            },
+        let own_to = match (address, &annotations.to_override) {
+            (Some(_), _) => None,
+            (None, Some(to)) => Some(Cow::Borrowed(to.as_str())),
+            (None, None) => to_of(octets, &layout).map(Cow::Owned),
         };
+        let user = || user_of(octets, &layout);
+        if let Some(state) = self.refuses_message(own_to.as_deref(), user) {
+            return Verdict::Refuse(state);
+        }
+        let key = match address {
+            Some(address) => Some(address.key.clone()),
+            None => own_to.map(|to| naming.key(&to)),
+        };
+        if let Some(address) = address {
+            annotations.to_override = Some(address.text.to_string());
+        }
         let Some(key) = key else {
             let text = "Routing failure: no address present";
             let condition = Condition::new(names::PRECONDITION_FAILED, text);
@@ -623,6 +632,7 @@ impl Task {
             format: collecting.format,
             came_by: self.is_edge().then(|| self.handle.clone()),
             tried: Tried::default(),
+            administers: self.administers(),
         };
         Verdict::Forward {
             message,
@@ -648,51 +658,4 @@ fn malformed() -> DeliveryState {
         names::DECODE_ERROR,
         "invalid message format",
     ))
-}
-
-/// The `to` of the properties.
-fn to_of(octets: &[u8], layout: &Layout) -> Option<String> {
-    let mut reader = Reader::new(octets.get(layout.properties.clone()?)?);
-    reader.descriptor().ok()?;
-    let mut fields = reader.list("properties").ok()?;
-    fields.skip().ok()?;
-    fields.skip().ok()?;
-    fields.text("to").ok()?
-}
-
-/// The priority of the header, 0–9.
-fn priority_of(octets: &[u8], layout: &Layout) -> u8 {
-    let read = || {
-        let mut reader = Reader::new(octets.get(layout.header.clone()?)?);
-        reader.descriptor().ok()?;
-        let mut fields = reader.list("header").ok()?;
-        fields.skip().ok()?;
-        fields.number::<u8>("priority").ok()?
-    };
-    read().unwrap_or(DEFAULT_PRIORITY).min(9)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bytes::Bytes;
-    use skupper_amqp::message::{Header, Message as AmqpMessage, Properties};
-
-    #[test]
-    fn address_and_priority_are_found() {
-        let message = AmqpMessage {
-            header: Some(Header {
-                priority: Some(12),
-                ..Header::default()
-            }),
-            properties: Some(Properties::to("echo:8080")),
-            ..AmqpMessage::default()
-        };
-        let octets: Bytes = message.to_bytes();
-        let layout = Layout::scan(&octets).unwrap();
-        assert_eq!(to_of(&octets, &layout).as_deref(), Some("echo:8080"));
-        assert_eq!(priority_of(&octets, &layout), 9);
-        let bare = AmqpMessage::default().to_bytes();
-        assert_eq!(to_of(&bare, &Layout::scan(&bare).unwrap()), None);
-    }
 }

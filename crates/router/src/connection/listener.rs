@@ -19,13 +19,14 @@ use tokio::time::Instant;
 use super::handle::{Command, ConnectionHandle};
 use super::handshake::Library;
 use super::open;
+use super::policed::Denied;
 use super::strangers::{MOST, Stranger, Strangers};
 use super::task::{Finish, Reason, Settings as TaskSettings, Task};
 use super::transport::{Transport, TransportError};
 use crate::context::Context;
 use crate::event::{Event, Loss};
 use crate::listen::{Listening, Port, Spell};
-use crate::policy::Denied;
+use crate::policy::Denied as Full;
 use crate::stop::Stop;
 use crate::tls::{Attempt, LoadError, Loaded, RefusalLog};
 
@@ -236,9 +237,9 @@ impl AmqpListener {
         context: &Arc<Context>,
     ) {
         let Place { peer, worker } = place;
-        let _admitted = match context.limit.admit() {
+        let _admitted = match context.policy.limit.admit() {
             Ok(admitted) => admitted,
-            Err(Denied { most, first }) => {
+            Err(Full { most, first }) => {
                 if first {
                     tracing::warn!(
                         target: "POLICY",
@@ -284,6 +285,7 @@ impl AmqpListener {
             number,
             access_id,
             certificate.is_some(),
+            context.policy.is_on(),
         );
         let strip = self.settings.strip_annotations;
         let settings = TaskSettings {
@@ -303,6 +305,8 @@ impl AmqpListener {
                 }
             }),
             group: None,
+            policy_vhost: self.settings.policy_vhost.clone(),
+            frame_size: self.settings.frame_size(),
         };
         tracing::info!(
             target: "SERVER",
@@ -637,6 +641,12 @@ pub(super) fn unopened(
             )
         }
         Reason::Amqp(CloseReason::Local(error)) => {
+            if let Some(Denied { who, why }) = &finish.denied {
+                let text = format!("connection disallowed by policy for {who}: {why}");
+                let mut refusal = attempt.protocol(Refuser::Us, "policy", text);
+                refusal.presented = who.clone();
+                return Some(refusal);
+            }
             let text = error
                 .as_ref()
                 .map_or_else(|| "closed".to_owned(), ToString::to_string);

@@ -31,13 +31,15 @@ pub(crate) struct Group {
     pub(crate) data: bool,
 }
 
-/// A listener's side of a connection. `external`: TLS has verified who the peer is.
+/// A listener's side of a connection. `external`: TLS has verified who the peer is. `policed`: who a peer of another role than
+/// `inter-router` is decides what it is told.
 pub(crate) fn accept(
     router: &str,
     listener: &Listener,
     number: u64,
     access_id: Option<&str>,
     external: bool,
+    policed: bool,
 ) -> Config {
     let mut open = open(
         router,
@@ -70,7 +72,8 @@ pub(crate) fn accept(
     config.idle_timeout = timeout(listener.idle_timeout_seconds);
     config.handshake_timeout = Some(patience(listener));
     limits(&mut config, listener.session_frames());
-    config.open_second = !listener.role.is_between_routers();
+    config.open_second =
+        !listener.role.is_between_routers() || (policed && listener.role != Role::InterRouter);
     config
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context as Wake, Poll};
 use std::time::{Duration, Instant};
 
 use skupper_amqp::Condition;
-use skupper_amqp::connection::{CloseReason, Connection, Event, LinkId, SessionId};
+use skupper_amqp::connection::{CloseReason, Connection, Event, Initiator, LinkId, SessionId};
 use skupper_amqp::performative::names;
 use skupper_management::entity::Role;
 use skupper_pki::verify::PeerRecord;
@@ -18,6 +18,7 @@ use super::automatic::reason;
 use super::edge::EdgeSide;
 use super::handle::{Command, ConnectionHandle, Outlet};
 use super::links::{Current, End, Inbound, Link, Outbound, Slab};
+use super::policed::{Denied, Policed};
 use super::resend::Kept;
 use super::transport::{Read, Transport, TransportError};
 use crate::context::Context;
@@ -54,6 +55,10 @@ pub(crate) struct Settings {
     pub(crate) user: Option<String>,
     /// A connector's correlator and the ordinal of its credential.
     pub(crate) group: Option<(Arc<str>, u64)>,
+    /// The virtual host whose policy holds; empty for the one that the peer asks for.
+    pub(crate) policy_vhost: String,
+    /// Octets of the peer's frames.
+    pub(crate) frame_size: u32,
 }
 
 impl Settings {
@@ -81,6 +86,8 @@ pub(crate) struct Finish {
     pub(crate) reason: Reason,
     /// What the peer showed of itself, if it did not open.
     pub(crate) record: PeerRecord,
+    /// Why the policy did not let it open.
+    pub(crate) denied: Option<Denied>,
 }
 
 /// One connection.
@@ -122,6 +129,10 @@ pub(crate) struct Task {
     pub(super) kept: Kept,
     /// It is in use: see [`ConnectionHandle::established`].
     pub(super) established: bool,
+    /// What the policy allows, where virtual hosts are obeyed.
+    pub(super) policed: Option<Box<Policed>>,
+    /// Why the policy did not let the peer open the connection.
+    pub(super) denied: Option<Denied>,
     timer: Pin<Box<Sleep>>,
     due: Duration,
 }
@@ -177,6 +188,8 @@ impl Task {
             collected: 0,
             kept: Kept::default(),
             established: false,
+            policed: None,
+            denied: None,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             due: Duration::ZERO,
         }
@@ -203,6 +216,7 @@ impl Task {
             established: self.established,
             reason,
             record: self.transport.take_record(),
+            denied: self.denied.take(),
         }
     }
 
@@ -347,7 +361,10 @@ impl Task {
 
     fn on_event(&mut self, event: Event, now: Duration) {
         match event {
-            Event::Opened(open) => self.on_opened(&open, now),
+            Event::Opened(open) => {
+                self.on_opened(&open, now);
+                self.answer_open(now);
+            }
             Event::Attached {
                 link, by, attach, ..
             } => {
@@ -365,7 +382,11 @@ impl Task {
                 });
                 self.blocked.append(&mut blocked);
             }
-            Event::Transfer(incoming) => self.on_transfer(incoming),
+            Event::Transfer(incoming) => {
+                if self.policed.is_none() || !self.is_oversize(&incoming, now) {
+                    self.on_transfer(incoming);
+                }
+            }
             Event::Disposition {
                 delivery,
                 token,
@@ -379,15 +400,33 @@ impl Task {
                     self.on_sender_settled(token as u32, delivery, settled)
                 }
             },
-            Event::Detached { link, error } => self.on_detached(link, error.as_deref()),
-            Event::Ended { session, .. } if self.stream_session == Some(session) => {
-                self.stream_session = None;
+            Event::Detached { link, error } => {
+                self.leave_policy(link);
+                self.on_detached(link, error.as_deref());
             }
-            Event::Ended { session, .. } if self.auto_session == Some(session) => {
-                self.auto_session = None;
+            Event::SessionBegun {
+                session,
+                by: Initiator::Remote,
+            } => self.on_begun(session),
+            Event::Ended { session, .. } => {
+                self.on_ended(session);
+                let own = [&mut self.stream_session, &mut self.auto_session];
+                for known in own.into_iter().filter(|known| **known == Some(session)) {
+                    *known = None;
+                }
             }
-            Event::SessionBegun { .. } | Event::Ended { .. } | Event::Closed(_) => {}
+            Event::SessionBegun { .. } | Event::Closed(_) => {}
         }
+    }
+
+    /// Opens this side too, where it waited for the peer, and takes what the peer has sent behind its open.
+    fn answer_open(&mut self, now: Duration) {
+        let terms = self.terms();
+        let Task {
+            transport, amqp, ..
+        } = self;
+        amqp.answer_open(terms);
+        transport.give_rest(&mut |input| amqp.handle_input(input, now));
     }
 
     /// The transport, for what is said of it when the connection opens.
@@ -508,6 +547,7 @@ impl Task {
             self.lose_link(*link);
         }
         self.leave_auto_links();
+        self.close_policy();
         if self.handle.peer.get().is_some() && (self.settings.is_router() || self.is_edge()) {
             self.context
                 .core

@@ -271,6 +271,13 @@ impl Transport {
         Ok(())
     }
 
+    /// Gives `take` what it left, which it can take now.
+    pub(crate) fn give_rest(&mut self, take: &mut dyn FnMut(&mut BytesMut)) {
+        if !self.plain.is_empty() {
+            take(&mut self.plain);
+        }
+    }
+
     /// Reads once from the socket and gives the plain octets to `take`; what it leaves comes again with more.
     pub(crate) fn poll_read(
         &mut self,

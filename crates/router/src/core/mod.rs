@@ -69,7 +69,7 @@ pub(crate) enum CoreCommand {
 }
 
 /// How addresses of a shape are treated.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rule {
     pub(crate) pattern: String,
     pub(crate) is_prefix: bool,

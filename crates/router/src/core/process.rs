@@ -26,6 +26,8 @@ pub struct Received {
     pub annotations: RouterAnnotations,
     /// Everything behind it.
     pub payload: Bytes,
+    /// The policy of its sender lets him close connections.
+    pub administers: bool,
 }
 
 /// The messages to one address, until it is dropped.
@@ -75,6 +77,7 @@ impl Sink for ProcessSink {
         let received = Received {
             annotations: delivery.message().annotations.clone(),
             payload,
+            administers: delivery.message().administers,
         };
         delivery.settle(match self.messages.try_send(received) {
             Ok(()) => DeliveryState::Accepted,

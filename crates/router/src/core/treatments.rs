@@ -40,6 +40,11 @@ impl Treatments {
         (treatment, None)
     }
 
+    /// Whether that entity is there already.
+    pub(crate) fn has(&self, rule: &Rule) -> bool {
+        self.configured.contains(rule)
+    }
+
     pub(crate) fn add(&mut self, rule: Rule) -> Result<(), PatternError> {
         enter(&mut self.rules, &rule)?;
         self.configured.push(rule);

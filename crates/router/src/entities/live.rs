@@ -124,6 +124,7 @@ impl Entities {
             Kind::Address => self.addresses(visit),
             Kind::Node => self.nodes(visit),
             Kind::RouterMetrics => visit(self.metrics()),
+            Kind::VhostStats => self.context.policy.stats().into_iter().try_for_each(visit),
             _ => ControlFlow::Continue(()),
         };
     }

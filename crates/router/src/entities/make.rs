@@ -6,7 +6,7 @@ use skupper_management::agent::Failure;
 use skupper_management::entity::{
     ConfigAddress, Connector, Listener, ListenerAddress, MultiAddressStrategy, ProxyProfile,
     Record, Role, SslProfile, TcpConnector as TcpConnectorSettings,
-    TcpListener as TcpListenerSettings,
+    TcpListener as TcpListenerSettings, Vhost,
 };
 use skupper_management::{Attributes, Kind, Value};
 use skupper_pki::certificate::check_format;
@@ -126,7 +126,11 @@ impl Entities {
             }
             Kind::ListenerAddress => self.make_target(attributes)?,
             Kind::Policy => {
-                self.set_policy(attributes);
+                self.context.policy.configure(read(attributes)?);
+                Running::Nothing
+            }
+            Kind::Vhost => {
+                self.put_vhost(attributes)?;
                 Running::Nothing
             }
             Kind::Log => {
@@ -177,23 +181,24 @@ impl Entities {
         };
         // Nobody else writes them: the entities have one owner.
         let mut treatments = Treatments::clone(&self.context.dispatch.treatments.load());
+        if self.starting && treatments.has(&rule) {
+            // Upstream's router starts with such a file, too.
+            tracing::warn!(
+                target: "AGENT",
+                "address '{}' is configured twice, both times in the same way: the second entity has no effect", rule.pattern
+            );
+            return Ok(Running::Nothing);
+        }
         let added = treatments.add(rule.clone());
         added.map_err(|error| Failure::BadRequest(error.to_string()))?;
         self.context.dispatch.treatments.store(Arc::new(treatments));
         Ok(Running::Rule(rule))
     }
 
-    fn set_policy(&self, attributes: &Attributes) {
-        let most = attributes.get("maxConnections").and_then(Value::as_u64);
-        if let Some(most) = most {
-            self.context.limit.set(most);
-        }
-        if attributes.get("enableVhostPolicy").and_then(Value::as_bool) == Some(true) {
-            tracing::error!(
-                target: "POLICY",
-                "enableVhostPolicy is set and not obeyed: this router knows maxConnections and no other policy, so whoever may connect may use every address; limit who may connect with authenticatePeer and caCertFile"
-            );
-        }
+    fn put_vhost(&self, attributes: &Attributes) -> Result<(), Failure> {
+        let error = |text: String| Failure::Internal(format!("PolicyError: {text}"));
+        let (vhost, warnings) = Vhost::read(attributes).map_err(error)?;
+        self.context.policy.put(vhost, &warnings).map_err(error)
     }
 
     fn make_auto_link(&mut self, attributes: &Attributes) -> Result<Running, Failure> {
@@ -301,6 +306,7 @@ impl Entities {
                 }
                 Ok(())
             }
+            Kind::Vhost => self.put_vhost(wanted),
             Kind::ProxyProfile => {
                 // Connectors look it up for each attempt.
                 self.context.proxies.set(read(wanted)?);
@@ -380,8 +386,10 @@ impl Entities {
                     .tell(Event::TcpConnectorDeleted(connector.clone()));
             }
             Running::Nothing => {
-                if kind == Kind::ProxyProfile {
-                    self.context.proxies.remove(name);
+                match kind {
+                    Kind::ProxyProfile => self.context.proxies.remove(name),
+                    Kind::Vhost => self.context.policy.remove(entry.text("hostname")),
+                    _ => {}
                 }
                 tracing::debug!(target: "AGENT", "Deleted {kind} {name}");
             }

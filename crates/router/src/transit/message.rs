@@ -29,6 +29,8 @@ pub struct Message {
     pub came_by: Option<Arc<ConnectionHandle>>,
     /// The ways by which it has come back, and does not go again.
     pub tried: Tried,
+    /// The policy of its sender, if there is one here, lets him close connections.
+    pub administers: bool,
 }
 
 /// The way that a delivery to one destination of several goes.
@@ -73,6 +75,7 @@ impl Default for Message {
             format: 0,
             came_by: None,
             tried: Tried::default(),
+            administers: true,
         }
     }
 }

@@ -29,9 +29,18 @@ impl Raw {
 
     /// Opens a connection as an anonymous client that says this of itself.
     pub(crate) fn open_as(stream: TcpStream, open: Open) -> Self {
-        stream.set_read_timeout(Some(TURN)).unwrap();
         let mechanisms = vec![Mechanism::Anonymous(sasl::ANONYMOUS.to_string())];
-        let config = Config::connector(open, mechanisms);
+        Self::of(stream, Config::connector(open, mechanisms))
+    }
+
+    /// Lets a router that has connected open.
+    pub(crate) fn accept(stream: TcpStream) -> Self {
+        let config = Config::listener(Open::new("raw"), vec![sasl::ANONYMOUS], false);
+        Self::of(stream, config)
+    }
+
+    fn of(stream: TcpStream, config: Config) -> Self {
+        stream.set_read_timeout(Some(TURN)).unwrap();
         let mut raw = Raw {
             stream,
             amqp: Connection::new(config, Duration::ZERO),

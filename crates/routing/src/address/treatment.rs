@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::pattern::{Pattern, PatternError, Patterns};
+
 /// How an address's deliveries find their destinations.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Treatment {
@@ -65,151 +67,50 @@ impl fmt::Display for Treatment {
     }
 }
 
-/// Why an `address` entity was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PatternError {
-    /// Nothing but separators.
-    #[error("address pattern '{0}' names no address: give at least one token, for example 'mc'")]
-    Empty(String),
-    /// The same pattern stands already.
-    #[error("address pattern '{0}' is configured twice: keep one of the two entities")]
-    Duplicate(String),
-}
-
 /// The configured `address` entities: which treatment an application's address gets. The most specific match wins.
 #[derive(Clone, Debug, Default)]
 pub struct TreatmentRules {
-    // Most specific first, so that the first match is the one.
-    rules: Vec<Rule>,
-}
-
-#[derive(Clone, Debug)]
-struct Rule {
-    tokens: Vec<Token>,
-    treatment: Treatment,
-    priority: Option<u8>,
-}
-
-// In the order in which the original's parse tree tries them at each place.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Token {
-    Literal(String),
-    End,
-    One,
-    Any,
+    rules: Patterns<(Treatment, Option<u8>)>,
 }
 
 impl TreatmentRules {
     /// Adds a rule for a prefix: `mc` is `mc/#`.
+    ///
+    /// # Errors
+    /// A prefix without a token, or one that stands already.
     pub fn add_prefix(
         &mut self,
         prefix: &str,
         treatment: Treatment,
         priority: Option<u8>,
     ) -> Result<(), PatternError> {
-        let mut tokens: Vec<Token> = tokens(prefix)
-            .map(|t| Token::Literal(t.to_owned()))
-            .collect();
-        tokens.push(Token::Any);
-        self.add(prefix, tokens, treatment, priority)
+        self.rules
+            .add(Pattern::prefix(prefix)?, (treatment, priority))
     }
 
     /// Adds a rule for a pattern of tokens separated by `.` or `/`: `*` stands for one token, `#` for any number.
+    ///
+    /// # Errors
+    /// A pattern without a token, or one that stands already.
     pub fn add_pattern(
         &mut self,
         pattern: &str,
         treatment: Treatment,
         priority: Option<u8>,
     ) -> Result<(), PatternError> {
-        let tokens = tokens(pattern)
-            .map(|t| match t {
-                "*" => Token::One,
-                "#" => Token::Any,
-                t => Token::Literal(t.to_owned()),
-            })
-            .collect();
-        self.add(pattern, tokens, treatment, priority)
-    }
-
-    fn add(
-        &mut self,
-        text: &str,
-        mut tokens: Vec<Token>,
-        treatment: Treatment,
-        priority: Option<u8>,
-    ) -> Result<(), PatternError> {
-        if self::tokens(text).next().is_none() {
-            return Err(PatternError::Empty(text.to_owned()));
-        }
-        tokens.push(Token::End);
-        match self.rules.binary_search_by(|rule| rule.tokens.cmp(&tokens)) {
-            Ok(_) => Err(PatternError::Duplicate(text.to_owned())),
-            Err(at) => {
-                self.rules.insert(
-                    at,
-                    Rule {
-                        tokens,
-                        treatment,
-                        priority,
-                    },
-                );
-                Ok(())
-            }
-        }
+        self.rules
+            .add(Pattern::parse(pattern)?, (treatment, priority))
     }
 
     /// Removes a rule by its prefix; false where there is none.
     pub fn remove_prefix(&mut self, prefix: &str) -> bool {
-        let mut wanted: Vec<Token> = tokens(prefix)
-            .map(|t| Token::Literal(t.to_owned()))
-            .collect();
-        wanted.extend([Token::Any, Token::End]);
-        let before = self.rules.len();
-        self.rules.retain(|rule| rule.tokens != wanted);
-        before != self.rules.len()
+        Pattern::prefix(prefix).is_ok_and(|pattern| self.rules.remove(&pattern))
     }
 
     /// The treatment and priority configured for an address (text, without class letter).
     pub fn find(&self, address: &str) -> Option<(Treatment, Option<u8>)> {
-        let address: Vec<&str> = tokens(address).collect();
-        self.rules
-            .iter()
-            .find(|rule| matches(&rule.tokens, &address))
-            .map(|rule| (rule.treatment, rule.priority))
+        self.rules.find(address).copied()
     }
-}
-
-fn tokens(text: &str) -> impl Iterator<Item = &str> {
-    const SEPARATORS: [char; 2] = ['.', '/'];
-    let text = text.trim_start_matches(SEPARATORS);
-    text.split_terminator(SEPARATORS)
-}
-
-/// Linear in the product of both lengths: a `#` keeps only the set of places reached, so patterns cannot explode.
-fn matches(pattern: &[Token], address: &[&str]) -> bool {
-    let mut reached = vec![false; address.len() + 1];
-    reached[0] = true;
-    for token in pattern {
-        match token {
-            Token::End => return reached[address.len()],
-            Token::Any => {
-                if let Some(first) = reached.iter().position(|r| *r) {
-                    reached[first..].fill(true);
-                }
-            }
-            Token::One | Token::Literal(_) => {
-                for i in (0..address.len()).rev() {
-                    let fits = match token {
-                        Token::Literal(literal) => address[i] == literal,
-                        _ => true,
-                    };
-                    reached[i + 1] = reached[i] && fits;
-                }
-                reached[0] = false;
-            }
-        }
-    }
-    false
 }
 
 #[cfg(test)]

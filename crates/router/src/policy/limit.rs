@@ -10,6 +10,7 @@ const DEFAULT: u64 = 65535;
 pub(crate) struct ConnectionLimit {
     most: AtomicU64,
     current: AtomicU64,
+    admitted: AtomicU64,
     denied: AtomicU64,
     /// Denied since the last one was admitted.
     in_a_row: AtomicU64,
@@ -20,6 +21,7 @@ impl Default for ConnectionLimit {
         ConnectionLimit {
             most: AtomicU64::new(DEFAULT),
             current: AtomicU64::default(),
+            admitted: AtomicU64::default(),
             denied: AtomicU64::default(),
             in_a_row: AtomicU64::default(),
         }
@@ -55,6 +57,7 @@ impl ConnectionLimit {
     pub(crate) fn admit(&self) -> Result<Admitted<'_>, Denied> {
         let most = self.most.load(Ordering::Relaxed);
         if self.current.fetch_add(1, Ordering::Relaxed) < most {
+            self.admitted.fetch_add(1, Ordering::Relaxed);
             self.in_a_row.store(0, Ordering::Relaxed);
             return Ok(Admitted(self));
         }
@@ -67,6 +70,16 @@ impl ConnectionLimit {
     /// How many were denied.
     pub(crate) fn denied(&self) -> u64 {
         self.denied.load(Ordering::Relaxed)
+    }
+
+    /// How many were admitted.
+    pub(crate) fn admitted(&self) -> u64 {
+        self.admitted.load(Ordering::Relaxed)
+    }
+
+    /// How many are there.
+    pub(crate) fn current(&self) -> u64 {
+        self.current.load(Ordering::Relaxed)
     }
 }
 
@@ -84,6 +97,9 @@ mod tests {
         drop(one);
         let _one = limit.admit().unwrap();
         assert!(limit.admit().unwrap_err().first);
-        assert_eq!(limit.denied(), 3);
+        assert_eq!(
+            (limit.denied(), limit.admitted(), limit.current()),
+            (3, 3, 2)
+        );
     }
 }
