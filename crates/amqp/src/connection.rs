@@ -24,6 +24,7 @@ mod send;
 mod slots;
 mod state;
 mod timers;
+mod trace;
 
 pub use config::{Config, Mechanism, Release, Sasl, Terms};
 pub use event::{CloseReason, Event, Incoming, Initiator, LinkId, SessionId};
@@ -39,6 +40,7 @@ use self::{
     slots::Slots,
     state::{Channels, Link, PendingDisposition, Session},
     timers::{CLOSE_TIMEOUT, Timers},
+    trace::Trace,
 };
 use crate::{
     frame,
@@ -119,6 +121,7 @@ pub struct Connection {
     unsettled_told: usize,
     last_input: Duration,
     timers: Timers,
+    trace: Trace,
 }
 
 /// Whether the connection is in use.
@@ -170,6 +173,7 @@ impl Connection {
                 handshake,
                 ..Timers::default()
             },
+            trace: Trace::default(),
         };
         connection.start();
         connection
@@ -204,6 +208,16 @@ impl Connection {
     /// The next thing that happened.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// Has frames told by [`Connection::poll_trace`] from now on, or not any more.
+    pub fn set_trace(&mut self, on: bool) {
+        self.trace.set(on);
+    }
+
+    /// The next frame that was read or written, as a line: channel, direction, performative, and octets of payload.
+    pub fn poll_trace(&mut self) -> Option<String> {
+        self.trace.take()
     }
 
     /// What is to be written; flows and dispositions that were held back are in it.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddr
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use skupper_management::entity::AddressFamily;
 use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 use tokio::net::{TcpListener as AsyncListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -60,13 +61,14 @@ impl Ports {
     }
 
     /// Listens on a host (empty for all addresses) and port (a number or a service's name), without blocking. `port` replaces
-    /// port 0, if given. A `backlog` of zero or less is the system's.
+    /// port 0, if given. Of a `family`, only its addresses. A `backlog` of zero or less is the system's.
     ///
     /// Hosts to listen on are this machine's own, so their look-up does not leave it.
     pub(crate) fn bind(
         &self,
         host: &str,
         service: &str,
+        family: Option<AddressFamily>,
         port: Option<u16>,
         backlog: i64,
     ) -> io::Result<Port> {
@@ -76,17 +78,24 @@ impl Ports {
         }
         let queue = i32::try_from(backlog).ok().filter(|queue| *queue > 0);
         let queue = queue.unwrap_or(LONGEST_QUEUE).min(LONGEST_QUEUE);
-        let open = |address| self.open(address, queue);
+        let both = family.is_none();
+        let open = |address| self.open(address, queue, both);
         if host.is_empty() {
+            let version_4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), number);
+            if family == Some(AddressFamily::Ipv4) {
+                return open(version_4);
+            }
             // One socket for both families where the system has both.
             let all = open(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), number));
             return all.or_else(|error| match error.kind() {
                 io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
-                _ => open(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), number)),
+                _ if both => open(version_4),
+                _ => Err(error),
             });
         }
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in (bare(host), number).to_socket_addrs()? {
+        let mut last = no_address(family);
+        let addresses = (bare(host), number).to_socket_addrs()?;
+        for address in addresses.filter(|address| is_of(*address, family)) {
             match open(address) {
                 Ok(port) => return Ok(port),
                 Err(error) => last = error,
@@ -95,7 +104,8 @@ impl Ports {
         Err(last)
     }
 
-    fn open(&self, address: SocketAddr, queue: i32) -> io::Result<Port> {
+    /// `both`: a socket for all addresses is for those of IPv4, too.
+    fn open(&self, address: SocketAddr, queue: i32, both: bool) -> io::Result<Port> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|port| port.strong_count() > 0);
         if open
@@ -106,7 +116,7 @@ impl Ports {
             let text = "another listener of this router has the port";
             return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
         }
-        let socket = bind_to(address, queue, self.shared)?;
+        let socket = bind_to(address, queue, self.shared, both)?;
         let address = Arc::new(socket.local_addr()?);
         if self.shared {
             open.push(Arc::downgrade(&address));
@@ -211,12 +221,42 @@ impl Spell {
     }
 }
 
-/// The addresses of a host.
-pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = bare(host).parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
+/// The addresses of a host, of one family if that is asked for.
+///
+/// # Errors
+/// The name cannot be resolved, or has no such address.
+pub(crate) async fn resolve(
+    host: &str,
+    port: u16,
+    family: Option<AddressFamily>,
+) -> io::Result<Vec<SocketAddr>> {
+    let mut addresses = match bare(host).parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => tokio::net::lookup_host((host, port)).await?.collect(),
+    };
+    addresses.retain(|address| is_of(*address, family));
+    match addresses.is_empty() {
+        true => Err(no_address(family)),
+        false => Ok(addresses),
     }
-    Ok(tokio::net::lookup_host((host, port)).await?.collect())
+}
+
+fn is_of(address: SocketAddr, family: Option<AddressFamily>) -> bool {
+    match family {
+        None => true,
+        Some(AddressFamily::Ipv4) => address.is_ipv4(),
+        Some(AddressFamily::Ipv6) => address.is_ipv6(),
+    }
+}
+
+fn no_address(family: Option<AddressFamily>) -> io::Error {
+    let text = match family {
+        None => "the name has no address".to_owned(),
+        Some(family) => format!(
+            "the host has no address of {family}: correct host, or take socketAddressFamily off"
+        ),
+    };
+    io::Error::new(io::ErrorKind::NotFound, text)
 }
 
 /// An IPv6 address may stand in brackets.
@@ -224,7 +264,7 @@ fn bare(host: &str) -> &str {
     host.trim_matches(['[', ']'])
 }
 
-fn bind_to(address: SocketAddr, queue: i32, shared: bool) -> io::Result<TcpListener> {
+fn bind_to(address: SocketAddr, queue: i32, shared: bool, both: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -236,7 +276,7 @@ fn bind_to(address: SocketAddr, queue: i32, shared: bool) -> io::Result<TcpListe
         socket.set_reuse_port(true)?;
     }
     if address.is_ipv6() {
-        socket.set_only_v6(!address.ip().is_unspecified())?;
+        socket.set_only_v6(!(both && address.ip().is_unspecified()))?;
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -264,6 +304,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_family_leaves_out_the_addresses_of_the_other() {
+        let ports = Ports::default();
+        let version = |family| ports.bind("", "0", Some(family), None, 0).unwrap();
+        assert!(version(AddressFamily::Ipv4).address().is_ipv4());
+        let error = ports.bind("127.0.0.1", "0", Some(AddressFamily::Ipv6), None, 0);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("no address of IPv6"), "{error}");
+        // Not every machine has it.
+        if let Ok(first) = ports.bind("", "0", Some(AddressFamily::Ipv6), None, 0) {
+            assert!(first.address().is_ipv6());
+        }
+    }
+
+    #[test]
     fn ports_by_name_and_number() {
         assert_eq!(service_port("amqp").unwrap(), 5672);
         assert_eq!(service_port("0").unwrap(), 0);
@@ -279,21 +333,21 @@ mod tests {
     #[test]
     fn a_port_is_kept_across_reopening() {
         let ports = Ports::default();
-        let first = ports.bind("127.0.0.1", "0", None, 0).unwrap();
+        let first = ports.bind("127.0.0.1", "0", None, None, 0).unwrap();
         let port = first.address().port();
         drop(first);
-        let again = ports.bind("127.0.0.1", "0", Some(port), 0).unwrap();
+        let again = ports.bind("127.0.0.1", "0", None, Some(port), 0).unwrap();
         assert_eq!(again.address().port(), port);
     }
 
     #[test]
     fn a_port_is_shared_with_another_router_and_not_within_one() {
         let (old, new) = (Ports::new(true), Ports::new(true));
-        let first = old.bind("127.0.0.1", "0", None, 0).unwrap();
+        let first = old.bind("127.0.0.1", "0", None, None, 0).unwrap();
         let port = Some(first.address().port());
         let taken = |ports: &Ports, host: &str| {
             ports
-                .bind(host, "0", port, 0)
+                .bind(host, "0", None, port, 0)
                 .map_err(|error| error.kind())
                 .map(drop)
         };
@@ -313,7 +367,9 @@ mod tests {
     #[tokio::test]
     async fn who_waits_when_a_port_is_closed_is_taken() {
         for shared in [false, true] {
-            let port = Ports::new(shared).bind("127.0.0.1", "0", None, 0).unwrap();
+            let port = Ports::new(shared)
+                .bind("127.0.0.1", "0", None, None, 0)
+                .unwrap();
             let listening = port.listen().unwrap();
             let clients: Vec<_> = (0..5)
                 .map(|_| std::net::TcpStream::connect(listening.address()).unwrap())

@@ -13,11 +13,14 @@ use std::net::{SocketAddr, TcpStream};
 
 use std::sync::Arc;
 
+use common::clients::client_listener;
+use common::raw::Raw;
 use common::trust::{Ca, Files, Use};
 use common::*;
 use rustls::time_provider::DefaultTimeProvider;
 use serde_json::{Value, json};
 use skupper_amqp::Message;
+use skupper_amqp::connection::Event;
 use skupper_management::protocol::{
     MANAGEMENT, QueryResult, Reply, Request, Status, address_of_router,
 };
@@ -25,7 +28,7 @@ use skupper_management::{Attributes, Kind};
 use skupper_pki::TrustBundle;
 use skupper_pki::tls::{Ciphers, ClientOptions, Versions, client_config, server_name};
 use skupper_router::Router;
-use skupper_router::agent::Agent;
+use skupper_router::agent::{Agent, logging};
 use skupper_router::core::Subscription;
 
 /// A router with its agent, and who asks it.
@@ -182,6 +185,41 @@ fn a_service_is_made_used_and_removed_by_management() {
             .status,
         Status::NOT_FOUND
     );
+}
+
+#[test]
+fn frames_of_one_connection_are_told_when_that_is_asked_for() {
+    logging::install();
+    let mut asked = Asked::new("traced", &[client_listener()]);
+    let port = listener_port(&asked.router, "clients");
+    let mut raw = Raw::open(connect(([127, 0, 0, 1], port).into()));
+    let number = asked.router.context().connections.all()[0].number;
+    let told = |frame: &str| {
+        let expected = format!("[C{number}]:FRAME: {frame}");
+        let mut lines = logging::recent(None).into_iter();
+        lines.any(|line| line.module == "PROTOCOL" && line.text.starts_with(&expected))
+    };
+    let begin = |raw: &mut Raw| {
+        raw.amqp.begin().unwrap();
+        raw.wait("begin", |event| {
+            matches!(event, Event::SessionBegun { .. }).then_some(())
+        });
+    };
+    begin(&mut raw);
+    assert!(!told("0 <- Begin"));
+    let wanted = json!({"enableProtocolTrace": true});
+    let update = Request {
+        name: None,
+        identity: Some(number.to_string()),
+        ..Request::update(Kind::Connection, "", wanted.as_object().unwrap().clone())
+    };
+    let reply = asked.ask(&update);
+    assert_eq!(reply.status, Status::OK, "{}", reply.description);
+    assert_eq!(asked.rows(Kind::Connection)[0]["enableProtocolTrace"], true);
+    begin(&mut raw);
+    wait_for("frames in the log", || {
+        (told("1 <- Begin") && told("1 -> Begin")).then_some(())
+    });
 }
 
 #[test]

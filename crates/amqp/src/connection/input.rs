@@ -8,6 +8,7 @@ use super::{
     CloseReason, Connection, Event, Incoming, Initiator, Life, LinkId, Release, SessionId,
     layers::Layer,
     state::{Link, Receiving, Session, Unsettled},
+    trace::Direction,
 };
 use crate::{
     codec::Reader,
@@ -83,6 +84,14 @@ impl Connection {
         let performative = Performative::read(&mut reader)
             .map_err(|e| Condition::new(names::DECODE_ERROR, e.to_string()))?;
         let payload = reader.rest().len();
+        if self.trace.is_on() {
+            let channel = frame.channel.into();
+            self.trace.add(
+                channel,
+                Direction::In,
+                format_args!("{performative:?} ({payload})"),
+            );
+        }
         if let Performative::Transfer(transfer) = performative {
             let payload = if payload == 0 {
                 input.advance(frame.size);

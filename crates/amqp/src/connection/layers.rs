@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::{CloseReason, Connection, Event, Sasl};
+use super::{CloseReason, Connection, Event, Sasl, trace::Direction};
 use crate::{
     codec::Reader,
     frame::{self, Frame},
@@ -244,6 +244,9 @@ impl Connection {
             .idle_timeout
             .map(|idle| u32::try_from(idle.as_millis() / 2).unwrap_or(u32::MAX));
         let open = Performative::Open(Box::new(open));
+        if self.trace.is_on() {
+            self.trace.add(0, Direction::Out, format_args!("{open:?}"));
+        }
         self.output
             .append(|buf| frame::write_performative(buf, 0, &open));
     }

@@ -6,6 +6,7 @@ use super::{
     Connection, Event, Life, Outgoing, Payload, Sent,
     input::HANDLE_MAX,
     state::{Link, PendingDisposition, Sending, Session, Unsettled},
+    trace::Direction,
 };
 use crate::{
     frame::{self, HEADER},
@@ -21,6 +22,10 @@ const TRANSFER_HEAD: usize = 64;
 
 impl Connection {
     pub(super) fn write(&mut self, channel: u32, performative: &Performative) {
+        if self.trace.is_on() {
+            self.trace
+                .add(channel, Direction::Out, format_args!("{performative:?}"));
+        }
         // A session's index is kept within 16 bits where sessions are made.
         self.output
             .append(|buf| frame::write_performative(buf, channel as u16, performative));
@@ -289,6 +294,14 @@ impl Connection {
                 };
                 left -= slice.len();
                 self.output.payload(slice);
+            }
+            if self.trace.is_on() {
+                let tag = delivery.tag.as_slice().escape_ascii();
+                let (handle, settled) = (link.handle, delivery.settled);
+                let what = format_args!(
+                    "Transfer {{ handle: {handle}, delivery_id: {id}, delivery_tag: {tag}, settled: {settled}, more: {more} }} ({taken})"
+                );
+                self.trace.add(channel.into(), Direction::Out, what);
             }
             session.sent_transfer();
             first = false;

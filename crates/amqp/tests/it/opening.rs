@@ -93,3 +93,38 @@ fn a_peer_that_may_not_open_is_told_so_and_nothing_else_is_looked_at() {
     };
     assert_eq!(*error, denied);
 }
+
+#[test]
+fn frames_can_be_read_along() {
+    let (_, mut listener) = impatient();
+    assert_eq!(listener.connection.poll_trace(), None, "nobody has asked");
+    let traced = |end: &mut End| -> Vec<String> {
+        std::iter::from_fn(|| end.connection.poll_trace()).collect()
+    };
+    listener.connection.set_trace(true);
+    listener.connection.answer_open(Terms::default());
+    listener.give(&[], Duration::ZERO);
+    let error = Condition::new("amqp:connection:forced".into(), "x".repeat(5000));
+    listener.connection.close(Some(error), Duration::ZERO);
+    let lines = traced(&mut listener);
+    let kinds: Vec<&str> = lines
+        .iter()
+        .map(|line| line.split(['(', '{']).next().unwrap_or_default().trim())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "0 -> Open",
+            "0 <- Begin",
+            "0 -> Begin",
+            "0 <- Attach",
+            "0 -> Close"
+        ]
+    );
+    let close = lines.last().unwrap();
+    assert!(
+        close.contains("amqp:connection:forced") && close.ends_with("xx…") && close.len() < 2100
+    );
+    listener.connection.set_trace(false);
+    assert!(traced(&mut listener).is_empty());
+}

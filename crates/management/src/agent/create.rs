@@ -81,8 +81,15 @@ pub fn create(
     };
     for (attribute, value) in [("name", &name), ("identity", &identity)] {
         if !store.find(kind, attribute, value).is_empty() {
+            let core = matches!(kind, Kind::ConfigAddress | Kind::AutoLink);
+            // Upstream's core answers for these types.
+            let words = if core {
+                "Name conflicts with an existing entity: "
+            } else {
+                ""
+            };
             return Err(Failure::BadRequest(format!(
-                "adding {kind} '{}' duplicates unique attribute '{attribute}' from existing {kind} {attribute}={}",
+                "{words}adding {kind} '{}' duplicates unique attribute '{attribute}' from existing {kind} {attribute}={}",
                 bounded(&name),
                 bounded(value)
             )));

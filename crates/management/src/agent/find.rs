@@ -93,6 +93,17 @@ fn missing(wanted: Option<Kind>, attribute: &str, value: &str, store: &dyn Store
     });
     match elsewhere {
         Some(text) => Failure::BadRequest(text),
-        None => Failure::NotFound(format!("No entity with {attribute}={}", bounded(value))),
+        // The first words are upstream's, whose core answers for these types.
+        None => Failure::NotFound(match wanted {
+            Some(
+                kind @ (Kind::ConfigAddress
+                | Kind::AutoLink
+                | Kind::Connection
+                | Kind::Link
+                | Kind::Address
+                | Kind::RouterMetrics),
+            ) => format!("Not Found: no {kind} with {attribute}={}", bounded(value)),
+            _ => format!("No entity with {attribute}={}", bounded(value)),
+        }),
     }
 }

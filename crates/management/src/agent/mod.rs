@@ -55,6 +55,10 @@ fn answer(request: &Request, store: &mut dyn Store) -> Result<Reply, Failure> {
         ("UPDATE", _) => change::update(request, kind, entity, store),
         ("DELETE", _) => change::delete(kind, &entity, store),
         ("QUERY", _) => query::query(request, store),
+        ("CALLME", Kind::Dummy) => Ok(Reply {
+            exact: Some(request.asked.clone().into()),
+            ..Reply::new(Status::OK, Attributes::new())
+        }),
         (_, Kind::Management) => node::answer(&operation, request, store),
         _ => Err(not_implemented(&operation, kind)),
     }
@@ -74,11 +78,17 @@ fn not_implemented(operation: &str, kind: Kind) -> Failure {
     ))
 }
 
+/// Attributes whose values upstream's answers call a configuration that cannot be.
+const RANGES: [&str; 4] = ["cost", "maxFrameSize", "maxSessions", "maxSessionFrames"];
+
 /// Checks validated attributes of an entity that is made or changed.
 fn check(kind: Kind, attributes: &Attributes, store: &dyn Store) -> Result<(), Failure> {
     schema::check(kind, attributes, Some(store.mode())).map_err(|invalid| match kind {
         // As upstream's answers have it, whose policies are checked by an engine of their own.
         Kind::Vhost => Failure::Internal(format!("PolicyError: {}", invalid.message)),
+        Kind::Listener | Kind::Connector if invalid.is_of(&RANGES) => {
+            Failure::BadRequest(format!("Configuration: {}", invalid.message))
+        }
         _ => invalid.into(),
     })
 }

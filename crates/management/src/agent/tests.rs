@@ -38,6 +38,26 @@ fn two_routers() -> Rows {
 }
 
 #[test]
+fn the_dummy_says_back_what_it_was_called_with() {
+    let mut store = two_routers();
+    let made = Request::create(Kind::Dummy, "d", map(json!({"arg1": "x"})));
+    assert_eq!(ask(&mut store, &made).status, Status::CREATED);
+    let mut asked = Request::read(Kind::Dummy, "d").encode("$management", "here", 1_u64);
+    let mut properties = skupper_amqp::Map::new();
+    properties.push("operation", "callme");
+    properties.push("type", Kind::Dummy.full());
+    properties.push("name", "d");
+    properties.push("data", skupper_amqp::Value::Binary(vec![0_u8, 255].into()));
+    asked.application_properties = Some(properties.clone());
+    let request = Request::decode(&asked);
+    let reply = ask(&mut store, &request).encode(&request);
+    let skupper_amqp::message::Body::Value(said) = reply.body else {
+        panic!("{reply:?}")
+    };
+    assert_eq!(said, skupper_amqp::Value::Map(properties));
+}
+
+#[test]
 fn an_entity_is_made_read_changed_and_removed() {
     let store = &mut Rows::default();
     let given = map(json!({"caCertFile": "/c/ca.crt", "ordinal": 1}));
@@ -209,7 +229,22 @@ fn what_may_not_be_made_or_changed_is_refused() {
     );
     assert_eq!(
         refused(Request::read(Kind::Connection, "")),
-        (404, "No entity with name=".to_owned())
+        (404, "Not Found: no connection with name=".to_owned())
+    );
+    assert_eq!(
+        refused(create(Kind::Connector, json!({"port": "1", "cost": 0}))),
+        (
+            400,
+            "Configuration: Invalid cost (0) specified. Minimum value for cost is 1 and maximum value is 2147483647"
+                .to_owned()
+        )
+    );
+    let greedy = json!({"hostname": "h", "maxConnections": 65536});
+    let (status, why) = refused(create(Kind::Vhost, greedy));
+    assert_eq!(status, 500);
+    assert!(
+        why.starts_with("PolicyError: Policy 'h' is invalid: "),
+        "{why}"
     );
     let connection = |value| Request {
         name: None,

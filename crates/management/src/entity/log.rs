@@ -24,14 +24,14 @@ record! {
     Log => Log {
         /// The module.
         module: String = "module",
-        /// Its levels; see [`LogLevels::parse`]. Empty to inherit.
-        enable: String = "enable",
+        /// Its levels; see [`LogLevels::parse`]. Unset to inherit.
+        enable: Option<String> = "enable",
         /// Whether lines begin with the time; unset to inherit.
         include_timestamp: Tristate = "includeTimestamp",
         /// Whether lines end with the place in the source; unset to inherit.
         include_source: Tristate = "includeSource",
-        /// `stderr`, `stdout`, `syslog` or a file; empty to inherit.
-        output_file: String = "outputFile",
+        /// `stderr`, `stdout`, `syslog` or a file; unset to inherit.
+        output_file: Option<String> = "outputFile",
     }
 }
 
@@ -45,14 +45,14 @@ pub enum LogLevels {
 }
 
 impl LogLevels {
-    /// Reads the attribute `enable`: levels with an optional `+` for "and worse", `none`, `default`, separated by commas,
+    /// Reads the attribute `enable`, no word of which is no level: levels with an optional `+` for "and worse", `none`, `default`, separated by commas,
     /// semicolons, colons or blanks. `trace` is `debug`; `notice`, which control planes may send although nothing is
     /// logged at that level, stands between `info` and `warning`.
     ///
     /// # Errors
     /// A sentence that names the word that is none of these.
     pub fn parse(enable: &str) -> Result<Self, String> {
-        let mut levels: Option<u8> = None;
+        let mut levels = 0;
         let words = enable
             .split([',', ';', ':', ' ', '\t'])
             .filter(|word| !word.is_empty());
@@ -77,9 +77,9 @@ impl LogLevels {
                     }
                 },
             };
-            levels = Some(levels.unwrap_or(0) | bits);
+            levels |= bits;
         }
-        Ok(levels.map_or(LogLevels::Inherit, LogLevels::These))
+        Ok(LogLevels::These(levels))
     }
 
     /// Whether entries of a level are logged, where `inherited` are the levels of the module DEFAULT.
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(logged(LogLevels::parse("debug, error").unwrap()), 2);
         assert_eq!(logged(LogLevels::parse("none").unwrap()), 0);
         assert_eq!(logged(LogLevels::parse("default").unwrap()), 4);
-        assert_eq!(logged(LogLevels::parse("").unwrap()), 4);
+        assert_eq!(logged(LogLevels::parse("").unwrap()), 0);
         assert!(LogLevels::parse("loud+").unwrap_err().contains("loud+"));
     }
 }

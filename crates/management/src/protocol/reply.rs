@@ -15,6 +15,8 @@ pub struct Reply {
     pub description: String,
     /// What was asked for.
     pub body: Value,
+    /// A body that is answered as it is, in place of the other.
+    pub exact: Option<Amqp>,
 }
 
 /// What came back is not what was asked for.
@@ -62,6 +64,7 @@ impl Reply {
             status,
             description: status.text().to_owned(),
             body: body.into(),
+            exact: None,
         }
     }
 
@@ -71,6 +74,7 @@ impl Reply {
             status,
             description: description.into(),
             body: Value::Object(Attributes::new()),
+            exact: None,
         }
     }
 
@@ -89,7 +93,10 @@ impl Reply {
         Message {
             header: Some(Header::default()),
             application_properties: Some(application),
-            ..Message::with_value(properties, to_amqp(&self.body))
+            ..Message::with_value(
+                properties,
+                self.exact.clone().unwrap_or_else(|| to_amqp(&self.body)),
+            )
         }
     }
 
@@ -128,6 +135,7 @@ impl Reply {
             status: Status(status),
             description,
             body,
+            exact: None,
         })
     }
 

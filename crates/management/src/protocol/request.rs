@@ -31,6 +31,8 @@ pub struct Request {
     pub reply_to: Option<String>,
     /// What the answer must carry so that it is found again; of any type.
     pub correlation_id: Option<Amqp>,
+    /// The application properties as they came.
+    pub asked: Map,
 }
 
 impl Request {
@@ -160,7 +162,8 @@ impl Request {
                 .correlation_id
                 .clone_from(&properties.correlation_id);
         }
-        for (key, value) in message.application_properties.iter().flatten() {
+        request.asked = message.application_properties.clone().unwrap_or_default();
+        for (key, value) in &request.asked.clone() {
             let Some(key) = text(key) else { continue };
             match key.as_str() {
                 "operation" => {
@@ -181,6 +184,12 @@ impl Request {
             }
         }
         request
+    }
+
+    /// The operation as whoever asks has written it.
+    pub fn spelled(&self) -> String {
+        let asked = self.asked.get("operation").and_then(text);
+        asked.unwrap_or_else(|| self.operation.clone())
     }
 
     /// The body as a map; no body is an empty one.

@@ -99,8 +99,10 @@ fn requests_survive_the_wire() {
         let expected = Request {
             reply_to: Some("reply/here".to_owned()),
             correlation_id: Some(Amqp::Ulong(7)),
+            asked: received.asked.clone(),
             ..request.clone()
         };
+        assert_eq!(received.spelled(), request.operation);
         assert_eq!(received, expected);
         assert_eq!(sent.properties.unwrap().to.as_deref(), Some("$management"));
         // The type of a correlation id comes back as it went.

@@ -22,6 +22,12 @@ impl Invalid {
             message,
         }
     }
+
+    /// Whether one of these attributes is at fault.
+    pub fn is_of(&self, attributes: &[&str]) -> bool {
+        let own = self.attribute.as_deref();
+        own.is_some_and(|own| attributes.contains(&own))
+    }
 }
 
 /// The attributes of an entity of `kind` for what was given: values coerced, defaults filled in, absent ones left out,

@@ -50,7 +50,7 @@ fn answer(received: &Received, shared: &Arc<Shared>) {
     let Some(reply_to) = request.reply_to.clone() else {
         return;
     };
-    tracing::debug!(target: "AGENT", "{} of {} from {reply_to}", request.operation, request.target());
+    tracing::debug!(target: "AGENT", "{} of {} from {reply_to}", request.spelled(), request.target());
     let mut view = shared.view().administered_by(received.administers);
     let reply = handle(&request, &mut view);
     drop(view);

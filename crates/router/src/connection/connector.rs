@@ -556,6 +556,7 @@ async fn connect(
         host,
         port,
         proxy_profile,
+        family,
         ..
     } = settings;
     if !proxy_profile.is_empty() {
@@ -563,7 +564,7 @@ async fn connect(
     }
     let port = listen::service_port(port)
         .map_err(|error| Box::new(attempt.unreachable("resolve", &error)))?;
-    let addresses = listen::resolve(host, port)
+    let addresses = listen::resolve(host, port, *family)
         .await
         .map_err(|error| Box::new(attempt.unreachable("resolve", &error)))?;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");

@@ -140,6 +140,8 @@ pub struct ConnectionHandle {
     established_now: Notify,
     /// Management has closed it; the peer may not have heard yet.
     closing: AtomicBool,
+    /// Management wants its frames in the log.
+    traced: AtomicBool,
     /// Octets of control messages that wait for the core.
     control: AtomicUsize,
     began: Instant,
@@ -176,6 +178,7 @@ impl ConnectionHandle {
             established: AtomicBool::new(false),
             established_now: Notify::new(),
             closing: AtomicBool::new(false),
+            traced: AtomicBool::new(false),
         })
     }
 
@@ -276,6 +279,16 @@ impl ConnectionHandle {
     /// Whether management has closed it.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Has frames that are read and written from now on told in the log, or not any more.
+    pub(crate) fn trace(&self, on: bool) {
+        self.traced.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether the connection's frames are told in the log.
+    pub(crate) fn is_traced(&self) -> bool {
+        self.traced.load(Ordering::Relaxed)
     }
 
     /// What the connection is for.

@@ -135,7 +135,9 @@ impl AmqpListener {
 
     fn bind(&self, context: &Context) -> io::Result<Port> {
         let (host, service) = (&self.settings.host, &self.settings.port);
-        let port = context.ports.bind(host, service, None, 0)?;
+        let port = context
+            .ports
+            .bind(host, service, self.settings.family, None, 0)?;
         let bound = port.address();
         *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(bound);
         self.message

@@ -197,6 +197,7 @@ impl Task {
 
     /// Runs the connection to its end.
     pub(crate) async fn run(mut self) -> Finish {
+        self.watch_frames();
         let Task {
             transport, amqp, ..
         } = &mut self;
@@ -221,6 +222,7 @@ impl Task {
     }
 
     fn poll(&mut self, cx: &mut Wake<'_>) -> Poll<Reason> {
+        self.watch_frames();
         for _ in 0..TURNS {
             let now = self.started.elapsed();
             let mut moved = self.take_inbox(now, cx);
@@ -231,6 +233,7 @@ impl Task {
             while let Some(event) = self.amqp.poll_event() {
                 if let Event::Closed(reason) = event {
                     self.transport.close(self.amqp.output(), cx);
+                    self.tell_frames();
                     return Poll::Ready(Reason::Amqp(reason));
                 }
                 self.on_event(event, now);
@@ -240,6 +243,7 @@ impl Task {
                 Poll::Ready(Err(error)) => return Poll::Ready(Reason::Transport(error)),
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }
+            self.tell_frames();
             if self.starved && self.amqp.buffered_output() < ENOUGH_OUTPUT {
                 self.starved = false;
                 moved = true;
@@ -252,6 +256,23 @@ impl Task {
         self.count_octets();
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Has the engine tell its frames where somebody wants to know them.
+    fn watch_frames(&mut self) {
+        let by_log = tracing::event_enabled!(target: "PROTOCOL", tracing::Level::DEBUG);
+        self.amqp.set_trace(by_log || self.handle.is_traced());
+    }
+
+    fn tell_frames(&mut self) {
+        let number = self.handle.number;
+        while let Some(frame) = self.amqp.poll_trace() {
+            match self.handle.is_traced() {
+                // Asked for, whatever the module's level is.
+                true => tracing::info!(target: "PROTOCOL", "[C{number}]:FRAME: {frame}"),
+                false => tracing::debug!(target: "PROTOCOL", "[C{number}]:FRAME: {frame}"),
+            }
+        }
     }
 
     fn take_inbox(&mut self, now: Duration, cx: &mut Wake<'_>) -> bool {

@@ -71,7 +71,7 @@ pub struct Totals {
     pub ingress: AtomicU64,
     /// As [`AddressUse::egress`].
     pub egress: AtomicU64,
-    /// As [`AddressUse::transit`].
+    /// As [`AddressUse::transit`], and messages of the routing protocol.
     pub transit: AtomicU64,
     /// As [`AddressUse::ingress_container`].
     pub ingress_container: AtomicU64,

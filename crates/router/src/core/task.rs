@@ -299,7 +299,7 @@ impl Core {
         };
         for link in links {
             if let Some(connection) = self.connections.get(link.0) {
-                send_control(connection, annotations.clone(), payload.slice(used..));
+                self.send_control(connection, annotations.clone(), payload.slice(used..));
             }
         }
     }
@@ -318,7 +318,7 @@ impl Core {
                         if let Some(connection) = self.connections.get(link.0) {
                             // The connection writes this router as ingress and trace.
                             let annotations = RouterAnnotations::default();
-                            send_control(connection, annotations, payload.slice(used..));
+                            self.send_control(connection, annotations, payload.slice(used..));
                         }
                     }
                 }
@@ -381,19 +381,29 @@ impl Core {
         self.dispatch.forwarding.store(forwarding.clone());
         self.watches.update(&forwarding);
     }
-}
 
-fn send_control(connection: &ConnectionHandle, annotations: RouterAnnotations, body: Bytes) {
-    let message = Message {
-        annotations,
-        presettled: true,
-        ..Message::default()
-    };
-    let (producer, consumer) = pipe(message);
-    producer.push(body);
-    producer.complete(true);
-    // A connection that is ending loses its control messages; the protocol repeats what matters.
-    drop(connection.send(Command::Deliver(consumer, Outlet::Control)));
+    fn send_control(
+        &self,
+        connection: &ConnectionHandle,
+        annotations: RouterAnnotations,
+        body: Bytes,
+    ) {
+        let message = Message {
+            annotations,
+            presettled: true,
+            ..Message::default()
+        };
+        let (producer, consumer) = pipe(message);
+        producer.push(body);
+        producer.complete(true);
+        self.dispatch
+            .uses
+            .totals
+            .transit
+            .fetch_add(1, Ordering::Relaxed);
+        // A connection that is ending loses its control messages; the protocol repeats what matters.
+        drop(connection.send(Command::Deliver(consumer, Outlet::Control)));
+    }
 }
 
 fn log(event: &Event) {

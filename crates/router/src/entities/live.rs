@@ -142,6 +142,7 @@ impl Entities {
             return Err(not_found());
         }
         let delete = wanted.get("adminStatus").and_then(Value::as_str) == Some("deleted");
+        let trace = wanted.get("enableProtocolTrace").and_then(Value::as_bool);
         let Some(connection) = self.context.connections.get(number) else {
             if delete && self.flow_sets().any(|(flows, _)| flows.close_one(number)) {
                 return Ok(wanted);
@@ -156,6 +157,8 @@ impl Entities {
                 return Err(not_allowed());
             }
             connection.close_by_management();
+        } else if let Some(trace) = trace {
+            connection.trace(trace);
         }
         Ok(wanted)
     }
@@ -582,7 +585,7 @@ fn connection_row(connection: &Arc<ConnectionHandle>) -> Attributes {
             "uptimeSeconds",
             peer.map_or(0, |peer| now - peer.opened.as_second()).into(),
         ),
-        ("enableProtocolTrace", false.into()),
+        ("enableProtocolTrace", connection.is_traced().into()),
         (
             "lastDlvSeconds",
             connection

@@ -170,7 +170,12 @@ impl Store for Entities {
     }
 
     fn next_number(&mut self, kind: Kind) -> u64 {
-        let next = self.numbers.entry(kind).or_default();
+        // Upstream's core numbers these from 1, all in one row.
+        let (row, first) = match kind {
+            Kind::ConfigAddress | Kind::AutoLink => (Kind::ConfigAddress, 1),
+            kind => (kind, 0),
+        };
+        let next = self.numbers.entry(row).or_insert(first);
         let number = *next;
         *next += 1;
         number

@@ -107,7 +107,7 @@ impl Servers {
 /// Opens the port, to be served by the router's runtime.
 fn open(listener: &Listener, shared: &Shared) -> io::Result<Listening> {
     let ports = &shared.context.ports;
-    let port = ports.bind(&listener.host, &listener.port, None, 0)?;
+    let port = ports.bind(&listener.host, &listener.port, listener.family, None, 0)?;
     let _entered = shared.runtime.enter();
     port.listen()
 }

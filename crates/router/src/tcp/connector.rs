@@ -136,7 +136,7 @@ impl TcpConnector {
 /// Connects to the first address of a host that answers.
 pub(crate) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in listen::resolve(host, port).await? {
+    for address in listen::resolve(host, port, None).await? {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,

@@ -260,7 +260,7 @@ impl TcpListener {
             let (host, service) = (&self.settings.host, &self.settings.port);
             let bound = context
                 .ports
-                .bind(host, service, port, self.settings.backlog);
+                .bind(host, service, None, port, self.settings.backlog);
             match bound.and_then(|port| port.listen()) {
                 Ok(listening) => {
                     port = Some(listening.address().port());

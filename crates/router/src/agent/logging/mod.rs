@@ -125,11 +125,18 @@ impl Logs {
     /// # Errors
     /// A level that is none, or a file that cannot be opened; then the module is as before.
     pub fn configure(&self, log: &Log) -> Result<(), String> {
-        let levels = LogLevels::parse(&log.enable)?;
+        let levels = log.enable.as_deref().map(LogLevels::parse);
+        let levels = levels.unwrap_or(Ok(LogLevels::Inherit))?;
         let index = index_of(&log.module);
-        let sink = match log.output_file.as_str() {
-            "" => None,
-            name => Some(
+        let sink = match log.output_file.as_deref() {
+            None => None,
+            Some("") => {
+                return Err(
+                    "Failed to open log file '': name a file, or stderr, stdout or syslog"
+                        .to_owned(),
+                );
+            }
+            Some(name) => Some(
                 Sink::open(name)
                     .map_err(|error| format!("Failed to open log file '{name}': {error}"))?,
             ),
@@ -252,8 +259,8 @@ mod tests {
     fn log(module: &str, enable: &str, output: &str) -> Log {
         Log {
             module: module.to_owned(),
-            enable: enable.to_owned(),
-            output_file: output.to_owned(),
+            enable: Some(enable.to_owned()),
+            output_file: Some(output.to_owned()).filter(|name| !name.is_empty()),
             include_source: Tristate(Some(true)),
             ..Log::default()
         }
@@ -272,6 +279,16 @@ mod tests {
             !logs.enabled("SERVER", Level::Warning),
             "a refused setting changes nothing"
         );
+        logs.configure(&log("SERVER", "", "")).unwrap();
+        assert!(!logs.enabled("SERVER", Level::Critical), "no level is none");
+        logs.configure(&log("SERVER", "default", "")).unwrap();
+        assert!(logs.enabled("SERVER", Level::Debug));
+        let nowhere = Log {
+            output_file: Some(String::new()),
+            ..log("SERVER", "none", "")
+        };
+        let error = logs.configure(&nowhere).unwrap_err();
+        assert!(error.starts_with("Failed to open log file ''"), "{error}");
     }
 
     #[test]

@@ -129,8 +129,8 @@ mod tests {
         let logs: &'static Logs = Box::leak(Box::new(Logs::new()));
         let log = |module: &str, enable: &str| Log {
             module: module.to_owned(),
-            enable: enable.to_owned(),
-            output_file: "/dev/null".to_owned(),
+            enable: Some(enable.to_owned()),
+            output_file: Some("/dev/null".to_owned()),
             ..Log::default()
         };
         logs.configure(&log("DEFAULT", "debug+")).unwrap();
