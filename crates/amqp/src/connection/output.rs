@@ -140,6 +140,17 @@ impl Payload {
         self.len = 0;
     }
 
+    /// A copy of the first `most` octets.
+    #[must_use]
+    pub fn head(&self, most: usize) -> Vec<u8> {
+        let mut head = Vec::with_capacity(most.min(self.len));
+        for chunk in &self.chunks {
+            let room = most - head.len();
+            head.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+        }
+        head
+    }
+
     /// Takes the front slice, or its first `most` octets.
     pub fn pop(&mut self, most: usize) -> Option<Bytes> {
         let front = self.chunks.front_mut()?;

@@ -75,6 +75,8 @@ record! {
         initial_handshake_timeout_seconds: u32 = "initialHandshakeTimeoutSeconds",
         /// Where router annotations are taken off.
         strip_annotations: StripAnnotations = "stripAnnotations",
+        /// Parts of messages that are logged; see [`MessageComponents`](super::MessageComponents).
+        message_logging: String = "messageLoggingComponents",
         /// See [`Listener::credit`].
         link_capacity: u32 = "linkCapacity",
         /// Where else clients may connect, separated by commas.
@@ -127,6 +129,8 @@ record! {
         idle_timeout_seconds: u32 = "idleTimeoutSeconds",
         /// Where router annotations are taken off.
         strip_annotations: StripAnnotations = "stripAnnotations",
+        /// Parts of messages that are logged; see [`MessageComponents`](super::MessageComponents).
+        message_logging: String = "messageLoggingComponents",
         /// The virtual host whose policy holds for the peer; empty for none.
         policy_vhost: String = "policyVhost",
         /// See [`Connector::credit`].

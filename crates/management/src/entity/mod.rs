@@ -3,6 +3,7 @@
 //! A view is read from *validated* attributes ([`crate::schema::validate`]), so defaults are filled in. It is for the code
 //! that acts on the entity; what QUERY answers are the validated attributes themselves, which say what was configured.
 
+mod components;
 mod failover;
 mod log;
 mod messaging;
@@ -11,6 +12,7 @@ mod policy;
 mod router;
 mod services;
 
+pub use components::MessageComponents;
 pub use failover::{DEFAULT_PORT, FailoverItem};
 pub use log::{Level, Log, LogLevels};
 pub use messaging::{AddressFamily, Connector, Listener, StripAnnotations};

@@ -12,7 +12,9 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::distr::{Alphanumeric, SampleString};
 use rustls::client::UnbufferedClientConnection;
-use skupper_management::entity::{Connector as Settings, FailoverItem, Role, StripAnnotations};
+use skupper_management::entity::{
+    Connector as Settings, FailoverItem, MessageComponents, Role, StripAnnotations,
+};
 use skupper_management::report::{Refusal, Refuser};
 use skupper_pki::verify::Side;
 use tokio::net::TcpStream;
@@ -436,6 +438,7 @@ impl AmqpConnector {
             group: group.map(|group| (group.correlator, ordinal.unwrap_or(0))),
             policy_vhost: self.settings.policy_vhost.clone(),
             frame_size: self.settings.frame_size(),
+            components: MessageComponents::parse(&self.settings.message_logging),
         };
         let handle = ConnectionHandle::new(
             number,

@@ -12,6 +12,7 @@ use skupper_routing::{AddressKey, Treatment};
 
 use super::fields::{priority_of, to_of, user_of};
 use super::links::{Address, Collecting, Current, End, Inbound, Kind, Octets, Replenish};
+use super::message_log;
 use super::onward::Onward;
 use super::resend::Resend;
 use super::task::Task;
@@ -208,7 +209,16 @@ impl Task {
             End::Sender(_) => 0,
         };
         let address = link.address.clone();
-        match self.examine(&collecting, address.as_ref(), asks, more) {
+        let verdict = self.examine(&collecting, address.as_ref(), asks, more);
+        if matches!(verdict, Verdict::Forward { .. })
+            && message_log::is_on(self.settings.components)
+        {
+            let head = collecting.octets.as_slice();
+            let head = head.get(..message_log::MOST_HEAD).unwrap_or(head);
+            let link = self.links.get(id.index()).and_then(Option::as_deref);
+            message_log::tell(self.handle.number, link, head, self.settings.components);
+        }
+        match verdict {
             Verdict::Wait => self.keep_collecting(id, collecting),
             Verdict::Refuse(state) => self.refuse_delivery(id, collecting, state, more),
             Verdict::Forward {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::server::UnbufferedServerConnection;
 use skupper_amqp::sniff::{Sniff, TLS_HEADER};
-use skupper_management::entity::{Listener as Settings, StripAnnotations};
+use skupper_management::entity::{Listener as Settings, MessageComponents, StripAnnotations};
 use skupper_management::report::{Refusal, Refuser};
 use skupper_pki::Certificate;
 use skupper_pki::certificate::user_id;
@@ -309,6 +309,7 @@ impl AmqpListener {
             group: None,
             policy_vhost: self.settings.policy_vhost.clone(),
             frame_size: self.settings.frame_size(),
+            components: MessageComponents::parse(&self.settings.message_logging),
         };
         tracing::info!(
             target: "SERVER",

@@ -12,6 +12,7 @@ mod handshake;
 mod incoming;
 mod links;
 pub mod listener;
+mod message_log;
 mod onward;
 mod open;
 mod outgoing;

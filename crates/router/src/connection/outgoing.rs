@@ -7,6 +7,7 @@ use skupper_amqp::connection::{LinkId, Outgoing, Payload, Sent};
 use skupper_amqp::{DeliveryState, DeliveryTag};
 
 use super::links::{End, Kind, Outbound};
+use super::message_log;
 use super::task::{MOST_OUTPUT, Task};
 use crate::transit::inbox::Bell;
 use crate::transit::pipe::{Consumer, End as StreamEnd};
@@ -202,6 +203,11 @@ impl Task {
             return Step::Rest;
         }
         let settled = outbound.presettled || (!more && arrival.settled);
+        if outbound.delivery.is_none() && message_log::is_on(self.settings.components) {
+            let head = outbound.payload.head(message_log::MOST_HEAD);
+            let link = self.links.get(id.index()).and_then(Option::as_deref);
+            message_log::tell(self.handle.number, link, &head, self.settings.components);
+        }
         let outgoing = Outgoing {
             tag: outbound.tag,
             settled,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use skupper_amqp::Condition;
 use skupper_amqp::connection::{CloseReason, Connection, Event, Initiator, LinkId, SessionId};
 use skupper_amqp::performative::names;
-use skupper_management::entity::Role;
+use skupper_management::entity::{MessageComponents, Role};
 use skupper_pki::verify::PeerRecord;
 use tokio::time::Sleep;
 
@@ -59,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) policy_vhost: String,
     /// Octets of the peer's frames.
     pub(crate) frame_size: u32,
+    /// Parts of messages that are logged.
+    pub(crate) components: MessageComponents,
 }
 
 impl Settings {
