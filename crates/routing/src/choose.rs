@@ -18,6 +18,23 @@ pub enum Choice<L> {
     },
 }
 
+/// Where a delivery entered the network.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The interior router.
+    pub origin: Origin,
+    /// The edge mesh that it came from, if it came from one: it does not go to routers all of whose destinations are in that.
+    /// Upstream's router sends it there, from where it comes back released.
+    pub mesh: Option<&'a str>,
+}
+
+impl From<Origin> for Entry<'_> {
+    /// Not from an edge mesh.
+    fn from(origin: Origin) -> Self {
+        Entry { origin, mesh: None }
+    }
+}
+
 /// How busy a destination is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Load {
@@ -29,18 +46,18 @@ pub struct Load {
 
 /// The closest destination: a local one, else a router of the lowest cost that can be used. `turn` goes round among equals;
 /// count it up with each delivery of the address.
-pub fn closest<L: Copy>(
+pub fn closest<'a, L: Copy>(
     table: &Table,
     locals: &[L],
     remotes: Option<&Remotes>,
-    origin: Origin,
+    entry: impl Into<Entry<'a>>,
     turn: usize,
     usable: impl Fn(LinkId) -> bool,
 ) -> Option<Choice<L>> {
     if !locals.is_empty() {
         return Some(Choice::Local(locals[turn % locals.len()]));
     }
-    let candidates: Vec<(u32, RouterIndex, LinkId)> = eligible(table, remotes?, origin)
+    let candidates: Vec<(u32, RouterIndex, LinkId)> = eligible(table, remotes?, entry.into())
         .filter(|(_, _, link)| usable(*link))
         .collect();
     let lowest = candidates.iter().map(|(cost, ..)| *cost).min()?;
@@ -52,11 +69,11 @@ pub fn closest<L: Copy>(
 
 /// The least loaded destination; a remote router counts with the cost of the way. Among equal local ones `turn` goes round.
 /// Where none has room, the least loaded of all. `local_load` and `remote_load` answer `None` for what cannot be used.
-pub fn balanced<L: Copy>(
+pub fn balanced<'a, L: Copy>(
     table: &Table,
     locals: &[L],
     remotes: Option<&Remotes>,
-    origin: Origin,
+    entry: impl Into<Entry<'a>>,
     turn: usize,
     local_load: impl Fn(L) -> Option<Load>,
     remote_load: impl Fn(LinkId) -> Option<Load>,
@@ -82,7 +99,7 @@ pub fn balanced<L: Copy>(
         }
     }
     if let Some(remotes) = remotes {
-        for (cost, router, link) in eligible(table, remotes, origin) {
+        for (cost, router, link) in eligible(table, remotes, entry.into()) {
             if let Some(load) = remote_load(link) {
                 consider(load, u64::from(cost), Choice::Remote { router, link });
             }
@@ -93,14 +110,14 @@ pub fn balanced<L: Copy>(
 
 /// The neighbours a multicast delivery goes to: one copy each, none to a neighbour whose link is in `passed` (see
 /// [`Table::traced`]).
-pub fn multicast(
+pub fn multicast<'a>(
     table: &Table,
     remotes: &Remotes,
-    origin: Origin,
+    entry: impl Into<Entry<'a>>,
     passed: &[LinkId],
 ) -> Vec<LinkId> {
     // A router that is not known (yet) is nobody's valid origin: nothing goes out, as upstream does.
-    let mut links: Vec<LinkId> = eligible(table, remotes, origin)
+    let mut links: Vec<LinkId> = eligible(table, remotes, entry.into())
         .map(|(_, _, link)| link)
         .collect();
     links.sort_unstable();
@@ -120,10 +137,13 @@ pub fn anycast_origin(origin: Origin) -> Origin {
 fn eligible<'a>(
     table: &'a Table,
     remotes: &'a Remotes,
-    origin: Origin,
+    Entry { origin, mesh }: Entry<'a>,
 ) -> impl Iterator<Item = (u32, RouterIndex, LinkId)> + 'a {
     remotes.routers.iter().filter_map(move |router| {
         let link = table.eligible(router, origin)?;
+        if mesh.is_some() && remotes.sole_mesh(router) == mesh {
+            return None;
+        }
         Some((table.route(router)?.cost, router, link))
     })
 }

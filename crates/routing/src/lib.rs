@@ -14,9 +14,9 @@
 pub mod address;
 pub mod choose;
 pub mod control;
+pub mod edge;
 mod engine;
 mod id;
-pub mod mesh;
 mod message;
 mod path;
 mod set;

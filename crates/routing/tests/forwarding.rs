@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skupper_routing::address::Naming;
-use skupper_routing::choose::{Choice, Load, anycast_origin, balanced, closest, multicast};
+use skupper_routing::choose::{Choice, Entry, Load, anycast_origin, balanced, closest, multicast};
 use skupper_routing::control::{Forward, forward, is_control_only};
 use skupper_routing::{
     AddressKey, Config, ControlMessage, Descriptor, Engine, Hello, Link, LinkId, LinkState,
@@ -55,15 +55,17 @@ fn table() -> Arc<Table> {
         engine.handle_message(C, ControlMessage::LinkStateUpdate(update), now);
     }
     for (router, keys) in [
-        ("a", vec!["Mall"]),
-        ("c", vec!["Msvc", "Mall"]),
-        ("d", vec!["Msvc", "Mall"]),
+        ("a", vec!["Mall", "Medge"]),
+        ("c", vec!["Msvc", "Mall", "Medge"]),
+        ("d", vec!["Msvc", "Mall", "Medge"]),
     ] {
         let describe = |key| Descriptor {
             key: AddressKey::parse(key).unwrap(),
             treatment: Some(Treatment::Balanced),
             producers: 0,
-            sole_mesh: None,
+            // Those of one address are all behind edge routers, and all of a mesh but for those at `d`.
+            sole_mesh: (key == "Medge")
+                .then(|| if router == "d" { "other" } else { "mesh" }.into()),
         };
         let change = MobileChange::Exist(keys.into_iter().map(describe).collect());
         let update = MobileUpdate {
@@ -186,6 +188,41 @@ fn multicast_goes_once_to_each_neighbour_on_the_way() {
         [A]
     );
     assert_eq!(multicast(&table, remotes, Origin::Unknown, &[]), []);
+}
+
+#[test]
+fn what_comes_from_an_edge_mesh_does_not_go_where_there_is_only_that() {
+    let table = table();
+    let remotes = table.remotes(&AddressKey::mobile("edge")).unwrap();
+    let from = |mesh| Entry {
+        origin: Origin::Here,
+        mesh,
+    };
+    let nearest = |entry| {
+        let choice = closest::<u8>(&table, &[], Some(&**remotes), entry, 0, |_| true);
+        router_of(&table, choice).map(|(router, _)| router)
+    };
+    assert_eq!(nearest(from(None)).as_deref(), Some("a"));
+    assert_eq!(nearest(from(Some("mesh"))).as_deref(), Some("d"));
+    assert_eq!(nearest(from(Some("other"))).as_deref(), Some("a"));
+    let least = balanced::<u8>(
+        &table,
+        &[],
+        Some(&**remotes),
+        from(Some("mesh")),
+        0,
+        |_| None,
+        |_| {
+            Some(Load {
+                outstanding: 0,
+                capacity: 9,
+            })
+        },
+    );
+    assert_eq!(router_of(&table, least), Some(("d".into(), C)));
+    let copies = |entry| multicast(&table, remotes, entry, &[]);
+    assert_eq!(copies(from(None)), [A, C]);
+    assert_eq!(copies(from(Some("mesh"))), [C]);
 }
 
 #[test]

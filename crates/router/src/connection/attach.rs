@@ -271,7 +271,7 @@ impl Task {
             let _ = self.amqp.drain(id);
         }
         if let Some(key) = key {
-            self.track(&key, reachable);
+            self.track_change(number, &key, reachable);
         }
     }
 

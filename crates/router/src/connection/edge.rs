@@ -7,11 +7,12 @@ use skupper_amqp::message::{Body, Header, Message as AmqpMessage, RouterAnnotati
 use skupper_amqp::performative::names;
 use skupper_amqp::{Attach, Condition, DeliveryState, Role as LinkRole, Symbol, Terminus, Value};
 use skupper_management::entity::Role;
+use skupper_routing::AddressKey;
 use skupper_routing::address::Class;
-use skupper_routing::{AddressKey, mesh};
+use skupper_routing::edge::{self, Tracking, mesh};
 
 use super::describe::Peer;
-use super::handle::{EdgeLink, LinkSink};
+use super::handle::{LinkSink, Purpose};
 use super::links::{Address, End, Kind, Link, Replenish, SenderEnd};
 use super::task::Task;
 use crate::core::CoreCommand;
@@ -37,6 +38,7 @@ pub(super) struct EdgeSide {
     core: Option<SessionId>,
     /// The edge router is told by it which addresses have destinations.
     tracking: Option<LinkId>,
+    told: Tracking,
 }
 
 impl Task {
@@ -46,23 +48,25 @@ impl Task {
     }
 
     /// Attaches a link of this edge router's.
-    pub(super) fn attach_edge_link(&mut self, number: u64, purpose: EdgeLink) {
+    pub(super) fn attach_edge_link(&mut self, number: u64, purpose: edge::Purpose) {
         let me = self.context.dispatch.me.to_string();
         let at = |address: &str| Terminus::at(address);
         let (role, mut source, mut target) = match &purpose {
-            EdgeLink::Uplink | EdgeLink::Direct => {
+            edge::Purpose::Uplink | edge::Purpose::Direct => {
                 (LinkRole::Sender, Terminus::default(), Terminus::default())
             }
-            EdgeLink::Mesh => (LinkRole::Sender, Terminus::default(), at(MESH)),
-            EdgeLink::Bids => (LinkRole::Sender, Terminus::default(), at(BIDS)),
-            EdgeLink::Producer(key) => (LinkRole::Sender, Terminus::default(), at(key.text())),
-            EdgeLink::Downlink => (LinkRole::Receiver, at(&me), Terminus::default()),
-            EdgeLink::Tracking => (LinkRole::Receiver, at(TRACKING), Terminus::default()),
-            EdgeLink::Consumer(key) => (LinkRole::Receiver, at(key.text()), Terminus::default()),
+            edge::Purpose::Mesh => (LinkRole::Sender, Terminus::default(), at(MESH)),
+            edge::Purpose::Bids => (LinkRole::Sender, Terminus::default(), at(BIDS)),
+            edge::Purpose::Producer(key) => (LinkRole::Sender, Terminus::default(), at(key.text())),
+            edge::Purpose::Downlink => (LinkRole::Receiver, at(&me), Terminus::default()),
+            edge::Purpose::Tracking => (LinkRole::Receiver, at(TRACKING), Terminus::default()),
+            edge::Purpose::Consumer(key) => {
+                (LinkRole::Receiver, at(key.text()), Terminus::default())
+            }
         };
         let capability = match &purpose {
-            EdgeLink::Downlink => Some(DOWNLINK),
-            EdgeLink::Direct => Some(INTER_EDGE),
+            edge::Purpose::Downlink => Some(DOWNLINK),
+            edge::Purpose::Direct => Some(INTER_EDGE),
             _ => None,
         };
         for terminus in [&mut source, &mut target] {
@@ -70,15 +74,15 @@ impl Task {
             terminus.capabilities = capability.map(Symbol::from_static).into_iter().collect();
         }
         let (kind, credit) = match &purpose {
-            EdgeLink::Tracking => (Kind::Tracking, TRACKING_CREDIT),
+            edge::Purpose::Tracking => (Kind::Tracking, TRACKING_CREDIT),
             _ => (Kind::Endpoint, self.settings.capacity),
         };
         let core = matches!(
             purpose,
-            EdgeLink::Tracking | EdgeLink::Mesh | EdgeLink::Bids
+            edge::Purpose::Tracking | edge::Purpose::Mesh | edge::Purpose::Bids
         );
         let address = match purpose {
-            EdgeLink::Consumer(key) | EdgeLink::Producer(key) => Some(Address {
+            edge::Purpose::Consumer(key) | edge::Purpose::Producer(key) => Some(Address {
                 text: key.text().into(),
                 key,
             }),
@@ -206,15 +210,8 @@ impl Task {
         let end = End::Sender(SenderEnd::default());
         self.enter(id, attach, Kind::Tracking, end, own_address(TRACKING));
         self.edge.tracking = Some(id);
-        let reachable: Vec<AddressKey> = self
-            .links
-            .iter()
-            .flatten()
-            .filter(|link| matches!(&link.end, End::Receiver(receiver) if receiver.watch.is_some() && receiver.open))
-            .filter_map(|link| Some(link.address.as_ref()?.key.clone()))
-            .collect();
-        for key in reachable {
-            self.track(&key, true);
+        for told in self.edge.told.begin() {
+            self.track(told);
         }
     }
 
@@ -227,8 +224,32 @@ impl Task {
         self.enter(id, attach, kind, end, own_address(address));
     }
 
+    /// The address of a producer at the edge router at the other end can be reached now, or cannot any more.
+    pub(super) fn track_change(&mut self, link: u64, key: &AddressKey, reachable: bool) {
+        if self.handle.purpose() == Purpose::Edge
+            && let Some(told) = self.edge.told.changed(link, key, reachable)
+        {
+            self.track(told);
+        }
+    }
+
+    /// A link that the peer or this router had attached is gone.
+    pub(super) fn on_edge_detached(&mut self, id: LinkId, link: u64) {
+        if self.edge.tracking == Some(id) {
+            self.edge.tracking = None;
+            self.edge.told.end();
+        }
+        if let Some(told) = self.edge.told.gone(link) {
+            self.track(told);
+        }
+        let connection = self.handle.number;
+        self.context
+            .core
+            .tell(CoreCommand::EdgeLinkLost { connection, link });
+    }
+
     /// Tells the edge router at the other end whether an address of its producers has a destination.
-    pub(super) fn track(&mut self, key: &AddressKey, reachable: bool) {
+    fn track(&mut self, (key, reachable): (AddressKey, bool)) {
         let Some(id) = self.edge.tracking else { return };
         let body = Value::List(vec![Value::String(key.to_string()), Value::Bool(reachable)]);
         let message = AmqpMessage {

@@ -10,7 +10,7 @@ use arc_swap::ArcSwapOption;
 use skupper_management::entity::Role;
 use tokio::sync::Notify;
 
-use skupper_routing::AddressKey;
+use skupper_routing::edge::{self, Beyond, Side};
 
 use super::describe::{LinkRow, Peer};
 use crate::auto_link::AutoLink;
@@ -54,7 +54,7 @@ pub(crate) enum Command {
         /// The number that the link gets.
         link: u64,
         /// What it is for.
-        purpose: EdgeLink,
+        purpose: edge::Purpose,
     },
     /// Attach a link that the configuration asks for.
     AutoLink(Arc<AutoLink>),
@@ -72,27 +72,6 @@ pub(crate) enum Command {
     },
     /// Tell the links as management shows them.
     Links(SyncSender<Vec<LinkRow>>),
-}
-
-/// What an edge router attaches a link for (§2.5, §2.8).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EdgeLink {
-    /// What the edge router has no destination for goes to the interior by it.
-    Uplink,
-    /// What is for the edge router itself comes by it.
-    Downlink,
-    /// The interior tells by it which of the producers' addresses have destinations.
-    Tracking,
-    /// The interior is told by it which mesh the edge router is in.
-    Mesh,
-    /// What is for the edge router at the other end goes by it.
-    Direct,
-    /// The edge router at the other end is told by it who names the mesh.
-    Bids,
-    /// Deliveries for consumers of an address come by it.
-    Consumer(AddressKey),
-    /// Deliveries of producers to an address go by it.
-    Producer(AddressKey),
 }
 
 /// What a connection is for, once that is known.
@@ -190,6 +169,18 @@ impl ConnectionHandle {
     /// Tells the connection something; it comes back when the connection has ended.
     pub(crate) fn send(&self, command: Command) -> Result<(), Command> {
         self.inbox.send(command)
+    }
+
+    /// Who is at its ends, if it leads to or from an edge router.
+    pub fn beyond(&self) -> Option<Beyond> {
+        let side = match (self.role, self.incoming) {
+            (Role::Edge, true) => Side::Edge,
+            (Role::Edge, false) => Side::Interior,
+            (Role::InterEdge, _) => Side::Peer,
+            _ => return None,
+        };
+        let connection = self.number;
+        Some(Beyond { connection, side })
     }
 
     /// Streams that leave by the connection now.

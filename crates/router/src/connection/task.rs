@@ -500,11 +500,7 @@ impl Task {
             self.lose_auto_link(auto, reason(error));
         }
         if self.is_edge() {
-            let connection = self.handle.number;
-            self.context.core.tell(CoreCommand::EdgeLinkLost {
-                connection,
-                link: number,
-            });
+            self.on_edge_detached(id, number);
         }
         if self.control.sender == Some(id) || self.control.receiver == Some(id) {
             self.control = Control {

@@ -9,7 +9,7 @@ use skupper_amqp::performative::names;
 use skupper_amqp::{Condition, DeliveryState};
 use skupper_management::entity::Role;
 use skupper_routing::address::{Class, Naming};
-use skupper_routing::choose::{self, Choice, Load as Busy};
+use skupper_routing::choose::{self, Choice, Entry, Load as Busy};
 use skupper_routing::{AddressKey, LinkId, Origin, RouterId, Treatment, control};
 
 use super::Treatments;
@@ -190,7 +190,10 @@ impl Dispatch {
         }
         let empty = Vec::new();
         let links = local.map_or(&empty, |local| &local.links);
-        let origin = origin(&forwarding, consumer.message());
+        let entry = Entry {
+            origin: origin(&forwarding, message),
+            mesh: message.annotations.ingress_mesh.as_deref(),
+        };
         let usable = |link: LinkId| {
             forwarding.neighbours.contains_key(&link) && !message.tried.has(Way::Neighbour(link))
         };
@@ -199,7 +202,7 @@ impl Dispatch {
             .collect();
         let choice = if treatment == Treatment::Closest {
             let remotes = remotes.map(|remotes| &**remotes);
-            choose::closest(&forwarding.table, &indices, remotes, origin, turn, usable)
+            choose::closest(&forwarding.table, &indices, remotes, entry, turn, usable)
         } else {
             let busy = |outstanding: &Outstanding, capacity| {
                 let outstanding = outstanding.load(Ordering::Relaxed) as u64;
@@ -212,7 +215,7 @@ impl Dispatch {
                 &forwarding.table,
                 &indices,
                 remotes.map(|remotes| &**remotes),
-                origin,
+                entry,
                 turn,
                 |index| busy(&links[index].outstanding, links[index].capacity),
                 |link| {
@@ -279,9 +282,12 @@ impl Dispatch {
         }
         if let Some(remotes) = forwarding.table.remotes(key) {
             let table = &forwarding.table;
-            let origin = table.origin(message.annotations.ingress.as_deref());
+            let entry = Entry {
+                origin: table.origin(message.annotations.ingress.as_deref()),
+                mesh: message.annotations.ingress_mesh.as_deref(),
+            };
             let passed = table.traced(message.annotations.trace.iter().map(|entry| &**entry));
-            for link in choose::multicast(table, remotes, origin, &passed) {
+            for link in choose::multicast(table, remotes, entry, &passed) {
                 let (producer, consumer) = copy();
                 if let Some(neighbour) = forwarding.neighbours.get(&link)
                     && forward(neighbour, consumer).is_ok()

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
-use skupper_routing::address::Class;
+use skupper_routing::edge::{self, Asker, Beyond, Standing};
 use skupper_routing::{AddressKey, LinkId, Table, Treatment};
 
 use skupper_management::entity::Role;
@@ -37,12 +37,6 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Whether it only stands for consumers of another router: the interior's or another edge router's, seen from an edge
-    /// router (§2.5, §2.8).
-    pub fn is_proxy(&self) -> bool {
-        self.beyond.as_ref().is_some_and(|handle| handle.is_proxy())
-    }
-
     /// The way that deliveries to it go.
     pub fn way(&self) -> Way {
         match &self.beyond {
@@ -53,32 +47,25 @@ impl Destination {
 
     /// Whether a delivery would go back to where it came from (§6.4, the edge-echo rule).
     pub fn echoes(&self, message: &Message) -> bool {
-        let Some(out) = &self.beyond else {
-            return false;
-        };
-        if let Some(came) = &message.came_by {
-            // One hop between edge routers, and none from the interior through one edge router to another.
-            let back = came.number == out.number && came.role == Role::Edge;
-            if back || out.is_proxy() {
-                return true;
-            }
-        }
-        message.annotations.ingress_mesh.is_some() && out.is_in_mesh(message)
+        let came = message.came_by.as_ref().and_then(|handle| handle.beyond());
+        edge::echoes(self, came, message.annotations.ingress_mesh.as_deref())
     }
 }
 
-impl ConnectionHandle {
-    fn is_proxy(&self) -> bool {
-        match self.role {
-            Role::Edge => !self.incoming,
-            role => role == Role::InterEdge,
-        }
+impl Standing for Destination {
+    fn beyond(&self) -> Option<Beyond> {
+        self.beyond.as_ref()?.beyond()
     }
 
-    fn is_in_mesh(&self, message: &Message) -> bool {
-        let ingress = message.annotations.ingress_mesh.as_deref();
-        let mesh = self.mesh.load();
-        ingress == mesh.as_ref().map(|mesh| &***mesh)
+    fn mesh(&self) -> Option<Arc<str>> {
+        let mesh = self.beyond.as_ref()?.mesh.load();
+        mesh.as_ref().map(|mesh| Arc::from(&***mesh))
+    }
+
+    fn is_in_mesh(&self, mesh: &str) -> bool {
+        let theirs = self.beyond.as_ref().map(|beyond| beyond.mesh.load());
+        let theirs = theirs.as_ref().and_then(|mesh| mesh.as_ref());
+        theirs.is_some_and(|theirs| ***theirs == *mesh)
     }
 }
 
@@ -103,23 +90,13 @@ impl Local {
 
     /// Whether other routers are told that the address is consumed here.
     pub fn is_told(&self, key: &AddressKey) -> bool {
-        (key.is_propagated() && !self.in_process.is_empty())
-            || self.links.iter().any(|link| !link.is_proxy())
+        edge::is_told(key, !self.in_process.is_empty(), &self.links)
     }
 
-    /// The edge mesh that all destinations are in, if they are all in one.
-    pub fn sole_mesh(&self) -> Option<Arc<str>> {
-        if !self.in_process.is_empty() {
-            return None;
-        }
-        let mut meshes = self.links.iter().map(|link| {
-            let mesh = link.beyond.as_ref()?.mesh.load_full()?;
-            Some(mesh)
-        });
-        let first = meshes.next()??;
-        meshes
-            .all(|mesh| mesh.as_deref() == Some(&*first))
-            .then(|| Arc::from(&**first))
+    /// What an interior router tells others of the address, if anything: the edge mesh that all destinations are in, if they
+    /// are all in one.
+    pub fn announcement(&self, key: &AddressKey) -> Option<Option<Arc<str>>> {
+        edge::announcement(key, !self.in_process.is_empty(), &self.links)
     }
 }
 
@@ -198,32 +175,16 @@ impl Forwarding {
     /// The same of a delivery that comes from an edge router (§2.6): not its own consumers, nor those of its mesh.
     pub fn is_reachable_from(&self, key: &AddressKey, edge: Option<&ConnectionHandle>) -> bool {
         let mesh = edge.and_then(|edge| edge.mesh.load_full());
-        let other = |of: Option<&str>| mesh.is_none() || mesh.as_ref().map(|mesh| &***mesh) != of;
-        let serves = |destination: &Destination| {
-            let (Some(edge), Some(beyond)) = (edge, &destination.beyond) else {
-                return true;
-            };
-            let theirs = beyond.mesh.load();
-            beyond.number != edge.number && other(theirs.as_ref().map(|mesh| &***mesh))
-        };
-        if self.locals.get(key).is_some_and(|local| {
-            !local.in_process.is_empty() || local.links.iter().any(|link| serves(link))
-        }) {
-            return true;
-        }
-        // What is no application's address, an edge router leaves to the interior.
-        if self.uplink.is_some() && !matches!(key.class(), Class::Mobile | Class::Local) {
-            return true;
-        }
-        self.table.remotes(key).is_some_and(|remotes| {
-            let sole = |router| {
-                let found = remotes.sole_meshes.iter().find(|(of, _)| *of == router);
-                found.map(|(_, mesh)| &**mesh)
-            };
-            remotes.routers.iter().any(|router| {
-                let link = self.table.route(router).and_then(|route| route.link);
-                link.is_some_and(|link| self.neighbours.contains_key(&link)) && other(sole(router))
-            })
-        })
+        let asker = edge.map(|edge| Asker {
+            connection: edge.number,
+            mesh: mesh.as_ref().map(|mesh| &***mesh),
+        });
+        let local = self.locals.get(key);
+        let local = local.map_or((false, &[][..]), |local| {
+            (!local.in_process.is_empty(), &local.links)
+        });
+        let usable = |link| self.neighbours.contains_key(&link);
+        let interior = self.uplink.is_some();
+        edge::is_reachable(key, local, interior, &self.table, usable, asker)
     }
 }

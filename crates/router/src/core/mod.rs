@@ -16,7 +16,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use skupper_routing::mesh::Bid;
+use skupper_routing::edge::mesh::Bid;
 use skupper_routing::{AddressKey, Treatment};
 use tokio::sync::{mpsc, oneshot};
 

@@ -181,9 +181,9 @@ impl Core {
         }
         let now = self.now();
         let local = self.locals.get(key).filter(|_| !self.withdrawn);
-        match local.filter(|local| local.is_told(key)) {
-            Some(local) => {
-                let (treatment, mesh) = (local.treatment, local.sole_mesh());
+        let told = local.and_then(|local| Some((local.treatment, local.announcement(key)?)));
+        match told {
+            Some((treatment, mesh)) => {
                 self.engine.address_up(key.clone(), treatment, mesh, now);
             }
             None => self.engine.address_down(key.clone(), now),

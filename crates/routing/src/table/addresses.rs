@@ -19,6 +19,15 @@ pub struct Remotes {
     pub sole_meshes: Vec<(RouterIndex, Arc<str>)>,
 }
 
+impl Remotes {
+    /// The edge mesh that all destinations at a router are in, if it has said so.
+    pub fn sole_mesh(&self, router: RouterIndex) -> Option<&str> {
+        let mut meshes = self.sole_meshes.iter();
+        let found = meshes.find(|(of, _)| *of == router);
+        found.map(|(_, mesh)| &**mesh)
+    }
+}
+
 // As many parts as keep a copy-on-write of one of them small with some ten thousand addresses.
 const SHARDS: usize = 128;
 

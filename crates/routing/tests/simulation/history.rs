@@ -121,8 +121,13 @@ fn play(seed: u64, loss: usize, told: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Plays histories on all processors, for the test of this name.
-fn histories(test: &str, default: u64, loss: usize) {
+/// Plays histories on all processors, for the test of this name, `with` something.
+pub(crate) fn histories(
+    test: &str,
+    default: u64,
+    with: &str,
+    play: impl Fn(u64, bool) -> Result<(), String> + Sync,
+) {
     let number = |name: &str| {
         let text = std::env::var(name).ok()?;
         Some(text.parse::<u64>().unwrap())
@@ -142,9 +147,9 @@ fn histories(test: &str, default: u64, loss: usize) {
             if seed >= first + count {
                 return;
             }
-            if let Err(wrong) = play(seed, loss, alone.is_some()) {
+            if let Err(wrong) = play(seed, alone.is_some()) {
                 panic!(
-                    "with {loss} % loss: {wrong}; again by: \
+                    "with {with}: {wrong}; again by: \
                      SKUPPER_SEED={seed} cargo test -p skupper-routing --test simulation {test}"
                 );
             }
@@ -160,10 +165,17 @@ fn histories(test: &str, default: u64, loss: usize) {
 
 #[test]
 fn histories_converge() {
-    histories("histories_converge", 300, 0);
+    histories("histories_converge", 300, "no loss", |seed, told| {
+        play(seed, 0, told)
+    });
 }
 
 #[test]
 fn histories_with_loss_converge() {
-    histories("histories_with_loss_converge", 100, 5);
+    histories(
+        "histories_with_loss_converge",
+        100,
+        "5 % loss",
+        |seed, told| play(seed, 5, told),
+    );
 }

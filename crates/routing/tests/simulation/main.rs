@@ -1,6 +1,7 @@
 //! Networks of engines under virtual time.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod edges;
 mod history;
 mod net;
 mod truth;
@@ -90,7 +91,8 @@ fn a_router_that_starts_anew_is_known_anew() {
     net.run_for(ms(3000));
     truth::check(&net).unwrap();
     net.kill(2);
-    net.routers[2].addresses.remove("everybody");
+    let everybody = AddressKey::mobile("everybody");
+    net.routers[2].addresses.remove(&everybody);
     net.start(2);
     net.converge_within(ms(1000)).unwrap();
     let noticed = |events: &[(Duration, Event)]| {

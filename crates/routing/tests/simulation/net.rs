@@ -4,7 +4,7 @@
 //! has no way yet drops what it should pass on). Messages travel as octets and are passed on by [`control::forward`].
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use skupper_routing::{
 };
 
 /// Small, and the same everywhere.
+#[derive(Debug)]
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -38,7 +39,8 @@ impl Dice {
 pub(crate) struct Router {
     pub(crate) id: RouterId,
     pub(crate) engine: Option<Engine>,
-    pub(crate) addresses: BTreeSet<String>,
+    /// What it tells of, and the edge mesh that all of an address's destinations are in, if they are in one.
+    pub(crate) addresses: BTreeMap<AddressKey, Option<Arc<str>>>,
     pub(crate) events: Vec<(Duration, Event)>,
     /// Which run of it this is; a clock that was set back makes a later run's the smaller one.
     pub(crate) instance: i64,
@@ -110,14 +112,15 @@ impl Net {
             let mut router = Router {
                 id,
                 engine: None,
-                addresses: BTreeSet::new(),
+                addresses: BTreeMap::new(),
                 events: Vec::new(),
                 instance: 0,
                 naming,
                 due: None,
                 stopped_until: Duration::ZERO,
             };
-            router.addresses.insert(format!("own.{}", router.id));
+            let own = AddressKey::mobile(&format!("own.{}", router.id));
+            router.addresses.insert(own, None);
             net.routers.push(router);
             net.start(i);
         }
@@ -139,8 +142,8 @@ impl Net {
         assert!(r.engine.is_none());
         r.instance += 1;
         let mut engine = Engine::new(Config::new(r.id.clone(), r.instance), now);
-        for address in &r.addresses {
-            engine.address_up(AddressKey::mobile(address), Treatment::Balanced, None, now);
+        for (key, mesh) in &r.addresses {
+            engine.address_up(key.clone(), Treatment::Balanced, mesh.clone(), now);
         }
         r.engine = Some(engine);
         for cable in 0..self.cables.len() {
@@ -228,20 +231,27 @@ impl Net {
     }
 
     pub(crate) fn address(&mut self, router: usize, address: &str, up: bool) {
-        self.tell(router, format_args!("address {address} up: {up}"));
+        self.announce(router, &AddressKey::mobile(address), up.then_some(None));
+    }
+
+    /// Has a router tell of an address, with its sole mesh, or tell that it is gone.
+    pub(crate) fn announce(
+        &mut self,
+        router: usize,
+        key: &AddressKey,
+        told: Option<Option<Arc<str>>>,
+    ) {
+        self.tell(router, format_args!("address {key} is {told:?}"));
         let now = self.now;
         let r = &mut self.routers[router];
-        let key = AddressKey::mobile(address);
-        if up {
-            r.addresses.insert(address.to_owned());
-        } else {
-            r.addresses.remove(address);
-        }
+        match &told {
+            Some(mesh) => r.addresses.insert(key.clone(), mesh.clone()),
+            None => r.addresses.remove(key),
+        };
         if let Some(engine) = &mut r.engine {
-            if up {
-                engine.address_up(key, Treatment::Balanced, None, now);
-            } else {
-                engine.address_down(key, now);
+            match told {
+                Some(mesh) => engine.address_up(key.clone(), Treatment::Balanced, mesh, now),
+                None => engine.address_down(key.clone(), now),
             }
             self.drain(router);
         }
@@ -446,29 +456,44 @@ impl Net {
     }
 
     pub(crate) fn run_until(&mut self, end: Duration) {
-        loop {
-            let timeouts = self.routers.iter().enumerate();
-            let timeout = timeouts
-                .filter_map(|(i, r)| Some((r.due?.max(r.stopped_until), i)))
-                .min();
-            let parcel = self.queue.peek().map(|Reverse((at, _))| *at);
-            let next = timeout.map(|(at, _)| at).into_iter().chain(parcel).min();
-            let Some(next) = next.filter(|next| *next <= end) else {
-                break;
-            };
-            self.now = next;
-            if parcel == Some(next) {
-                if let Some(Reverse((_, number))) = self.queue.pop() {
-                    self.arrive(number);
-                }
-            } else if let Some((_, router)) = timeout {
-                if let Some(engine) = &mut self.routers[router].engine {
-                    engine.handle_timeout(next);
-                }
-                self.drain(router);
-            }
-        }
+        while self.step(end) {}
         self.now = end;
+    }
+
+    fn timeout(&self) -> Option<(Duration, usize)> {
+        let timeouts = self.routers.iter().enumerate();
+        timeouts
+            .filter_map(|(i, r)| Some((r.due?.max(r.stopped_until), i)))
+            .min()
+    }
+
+    /// When something happens next.
+    pub(crate) fn next(&self) -> Option<Duration> {
+        let parcel = self.queue.peek().map(|Reverse((at, _))| *at);
+        let timeout = self.timeout().map(|(at, _)| at);
+        timeout.into_iter().chain(parcel).min()
+    }
+
+    /// Lets the next thing happen, if it does until `end`.
+    pub(crate) fn step(&mut self, end: Duration) -> bool {
+        let timeout = self.timeout();
+        let parcel = self.queue.peek().map(|Reverse((at, _))| *at);
+        let next = timeout.map(|(at, _)| at).into_iter().chain(parcel).min();
+        let Some(next) = next.filter(|next| *next <= end) else {
+            return false;
+        };
+        self.now = next;
+        if parcel == Some(next) {
+            if let Some(Reverse((_, number))) = self.queue.pop() {
+                self.arrive(number);
+            }
+        } else if let Some((_, router)) = timeout {
+            if let Some(engine) = &mut self.routers[router].engine {
+                engine.handle_timeout(next);
+            }
+            self.drain(router);
+        }
+        true
     }
 
     /// Runs until the network has converged; how long it took, or what is still wrong after `limit`.
@@ -491,6 +516,11 @@ impl Net {
 
     pub(crate) fn is_alive(&self, router: usize) -> bool {
         self.routers[router].engine.is_some()
+    }
+
+    /// Cable and side of a connection, while it lasts.
+    pub(crate) fn end(&self, link: LinkId) -> Option<(usize, usize)> {
+        self.ends.get(&link).copied()
     }
 
     /// The router at the other end of a connection.

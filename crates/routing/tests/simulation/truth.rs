@@ -7,7 +7,7 @@ use skupper_routing::{AddressKey, Origin, choose};
 use super::net::Net;
 
 /// Costs of the cheapest ways between all pairs, by Floyd and Warshall.
-fn costs(net: &Net) -> Vec<Vec<Option<u32>>> {
+pub(crate) fn costs(net: &Net) -> Vec<Vec<Option<u32>>> {
     let n = net.routers.len();
     let mut cost = vec![vec![None; n]; n];
     for c in net
@@ -67,13 +67,11 @@ pub(crate) fn check(net: &Net) -> Result<(), String> {
                 "{me}: {reachable} are said to be reachable, of which some are dead"
             ));
         }
-        let mut expected = BTreeMap::<&str, BTreeSet<&str>>::new();
+        let mut expected = BTreeMap::<&AddressKey, BTreeSet<(&str, Option<&str>)>>::new();
         for &j in alive.iter().filter(|j| cost[i][**j].is_some()) {
-            for address in &net.routers[j].addresses {
-                expected
-                    .entry(address)
-                    .or_default()
-                    .insert(net.routers[j].id.as_str());
+            for (key, mesh) in &net.routers[j].addresses {
+                let router = (net.routers[j].id.as_str(), mesh.as_deref());
+                expected.entry(key).or_default().insert(router);
             }
         }
         let name = |router| {
@@ -81,9 +79,15 @@ pub(crate) fn check(net: &Net) -> Result<(), String> {
                 .route(router)
                 .map_or("nobody", |route| route.id.as_str())
         };
-        let found: BTreeMap<&str, BTreeSet<&str>> = table
+        let found: BTreeMap<&AddressKey, BTreeSet<(&str, Option<&str>)>> = table
             .addresses()
-            .map(|(key, remotes)| (key.text(), remotes.routers.iter().map(name).collect()))
+            .map(|(key, remotes)| {
+                let routers = remotes.routers.iter();
+                (
+                    key,
+                    routers.map(|r| (name(r), remotes.sole_mesh(r))).collect(),
+                )
+            })
             .collect();
         if found != expected {
             return Err(format!(
@@ -138,7 +142,7 @@ fn deliver(net: &Net, origin: usize, cost: &[Vec<Option<u32>>]) -> Result<(), St
         }
     }
     let everybody = AddressKey::mobile("everybody");
-    if !(0..n).all(|i| net.routers[i].addresses.contains("everybody")) {
+    if !(0..n).all(|i| net.routers[i].addresses.contains_key(&everybody)) {
         return Ok(());
     }
     let mut got = BTreeMap::<usize, usize>::new();

@@ -3,6 +3,7 @@
 //! Each edge router draws an ordinal and an identity. Every member tells every other its own pair; the identity of the lowest
 //! ordinal is the mesh's. A bid always carries the sender's own pair, so a mesh is meant to be fully connected.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Length of a mesh's identity, in octets.
@@ -26,27 +27,32 @@ pub struct Consequence {
     pub bid: bool,
 }
 
-/// The negotiation as one edge router sees it. Peers are numbered by whoever drives it.
+/// The negotiation as one edge router sees it: the lowest of its own bid and those of the peers that it has. Peers are numbered
+/// by whoever drives it.
+///
+/// Upstream's router goes on by the name that a peer has given which is lost. Here its name goes with it: where not the peer but
+/// the way to it was lost, the two are not one mesh any more, and what one sends the other has to go through the interior, which
+/// it does not between edge routers of one name.
 #[derive(Debug)]
 pub struct Negotiation {
     own: Bid,
-    adopted: Bid,
-    winner: Option<u64>,
+    bids: BTreeMap<u64, Bid>,
+    id: Arc<str>,
 }
 
 impl Negotiation {
     /// Of a router that is alone yet.
     pub fn new(own: Bid) -> Self {
         Self {
-            adopted: own.clone(),
+            id: own.id.clone(),
             own,
-            winner: None,
+            bids: BTreeMap::new(),
         }
     }
 
     /// The identity of the mesh.
     pub fn id(&self) -> &Arc<str> {
-        &self.adopted.id
+        &self.id
     }
 
     /// What this router tells its peers.
@@ -56,42 +62,40 @@ impl Negotiation {
 
     /// A peer's bid came. `draw` makes a new pair for this router, for the case that both drew the same ordinal.
     pub fn on_bid(&mut self, peer: u64, bid: Bid, draw: impl FnOnce() -> Bid) -> Consequence {
-        if bid.ordinal == self.own.ordinal {
+        let equal = bid.ordinal == self.own.ordinal;
+        if equal {
             self.own = draw();
-            let renamed = self.winner.is_none();
-            if renamed {
-                self.adopted = self.own.clone();
-            }
-            return Consequence { renamed, bid: true };
         }
-        let lowest = match self.winner {
-            // The winner may have started anew, with another ordinal.
-            Some(winner) if winner == peer => self.own.ordinal,
-            Some(_) => self.adopted.ordinal.min(self.own.ordinal),
-            None => self.own.ordinal,
-        };
-        if bid.ordinal >= lowest {
-            return Consequence::default();
-        }
-        let renamed = bid.id != self.adopted.id;
-        self.adopted = bid;
-        self.winner = Some(peer);
+        self.bids.insert(peer, bid);
         Consequence {
-            renamed,
-            bid: false,
+            renamed: self.name(),
+            bid: equal,
         }
     }
 
-    /// A peer is gone. If it had named the mesh, the mesh keeps its identity until a lower ordinal is heard of again.
+    /// A peer is gone. If it had named the mesh, another name is found, and the others are told this router's bid again:
+    /// upstream's have forgotten it.
     pub fn lost(&mut self, peer: u64) -> Consequence {
-        if self.winner != Some(peer) {
-            return Consequence::default();
-        }
-        self.winner = None;
+        let bid = self.bids.remove(&peer);
+        let named = bid.is_some_and(|bid| bid.id == self.id);
         Consequence {
-            renamed: false,
-            bid: true,
+            renamed: self.name(),
+            bid: named,
         }
+    }
+
+    /// Names the mesh by the lowest bid; whether that is another name.
+    fn name(&mut self) -> bool {
+        let lowest = self.bids.values().fold(&self.own, |lowest, bid| {
+            if bid.ordinal < lowest.ordinal {
+                bid
+            } else {
+                lowest
+            }
+        });
+        let renamed = lowest.id != self.id;
+        self.id = lowest.id.clone();
+        renamed
     }
 }
 
@@ -129,18 +133,31 @@ mod tests {
     }
 
     #[test]
-    fn a_mesh_outlives_its_namer() {
+    fn the_name_goes_with_who_gave_it() {
         let mut mesh = Negotiation::new(bid(20, "own"));
         mesh.on_bid(2, bid(10, "lower"), nobody_draws);
         assert_eq!(mesh.lost(3), Consequence::default());
-        assert!(mesh.lost(2).bid);
+        let consequence = mesh.lost(2);
+        assert!(consequence.bid && consequence.renamed);
+        assert_eq!(&**mesh.id(), "own");
+        mesh.on_bid(2, bid(10, "lower"), nobody_draws);
+        // It is there by another connection as well.
+        mesh.on_bid(4, bid(10, "lower"), nobody_draws);
+        assert!(!mesh.lost(2).renamed);
         assert_eq!(&**mesh.id(), "lower");
-        assert_eq!(
-            mesh.on_bid(3, bid(30, "higher"), nobody_draws),
-            Consequence::default()
-        );
-        assert!(mesh.on_bid(3, bid(15, "new"), nobody_draws).renamed);
-        assert_eq!(&**mesh.id(), "new");
+    }
+
+    #[test]
+    fn the_next_lowest_names_it_then() {
+        let mut mesh = Negotiation::new(bid(20, "own"));
+        mesh.on_bid(1, bid(10, "lowest"), nobody_draws);
+        mesh.on_bid(2, bid(15, "lower"), nobody_draws);
+        mesh.on_bid(3, bid(30, "higher"), nobody_draws);
+        assert!(mesh.lost(1).renamed);
+        assert_eq!(&**mesh.id(), "lower");
+        // It has started anew, with another ordinal.
+        assert!(mesh.on_bid(2, bid(40, "late"), nobody_draws).renamed);
+        assert_eq!(&**mesh.id(), "own");
     }
 
     #[test]
@@ -148,8 +165,9 @@ mod tests {
         let mut mesh = Negotiation::new(bid(20, "own"));
         let consequence = mesh.on_bid(1, bid(20, "twin"), || bid(21, "again"));
         assert!(consequence.bid && consequence.renamed);
-        assert_eq!((mesh.own().ordinal, &**mesh.id()), (21, "again"));
-        assert!(mesh.on_bid(1, bid(20, "twin"), nobody_draws).renamed);
-        assert_eq!(&**mesh.id(), "twin");
+        assert_eq!((mesh.own().ordinal, &**mesh.id()), (21, "twin"));
+        // The other has drawn as well.
+        assert!(mesh.on_bid(1, bid(22, "too"), nobody_draws).renamed);
+        assert_eq!(&**mesh.id(), "again");
     }
 }

@@ -1,0 +1,141 @@
+//! Destinations behind connections to and from edge routers: who is told of them, and what must not go there.
+
+use std::sync::Arc;
+
+use crate::address::{AddressKey, Class};
+use crate::id::LinkId;
+use crate::table::Table;
+
+/// Who is at the two ends of a connection to or from an edge router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The interior is at the other end: this is an edge router.
+    Interior,
+    /// An edge router is at the other end of this interior one.
+    Edge,
+    /// Both are edge routers.
+    Peer,
+}
+
+impl Side {
+    /// Whether a destination there only stands for consumers of another router: the interior's or another edge router's, seen
+    /// from an edge router (§2.5, §2.8).
+    pub fn is_proxy(self) -> bool {
+        matches!(self, Side::Interior | Side::Peer)
+    }
+}
+
+/// A connection to or from an edge router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beyond {
+    /// Its number: unique in the router.
+    pub connection: u64,
+    /// Who is at its ends.
+    pub side: Side,
+}
+
+/// A destination of this router, as what is decided about edge routers sees it.
+pub trait Standing {
+    /// The connection from or to an edge router that it lies behind, if it does.
+    fn beyond(&self) -> Option<Beyond>;
+    /// The mesh that the edge router there has said it is in.
+    fn mesh(&self) -> Option<Arc<str>>;
+    /// Whether it is that mesh.
+    fn is_in_mesh(&self, mesh: &str) -> bool {
+        self.mesh().as_deref() == Some(mesh)
+    }
+}
+
+impl<S: Standing> Standing for Arc<S> {
+    fn beyond(&self) -> Option<Beyond> {
+        S::beyond(self)
+    }
+
+    fn mesh(&self) -> Option<Arc<str>> {
+        S::mesh(self)
+    }
+
+    fn is_in_mesh(&self, mesh: &str) -> bool {
+        S::is_in_mesh(self, mesh)
+    }
+}
+
+/// Whether a delivery would go back to where it came from if it went to the destination (§6.4, the edge-echo rule): it came by
+/// `came`, if by a connection to or from an edge router, and its annotations say that it came from the mesh `ingress_mesh`.
+pub fn echoes(to: &impl Standing, came: Option<Beyond>, ingress_mesh: Option<&str>) -> bool {
+    let Some(out) = to.beyond() else { return false };
+    if let Some(came) = came
+        // One hop between edge routers, and none from the interior through one edge router to another.
+        && (out.side.is_proxy() || out.connection == came.connection)
+    {
+        return true;
+    }
+    ingress_mesh.is_some_and(|mesh| to.is_in_mesh(mesh))
+}
+
+/// Whether other routers are told that an address is consumed here: `inner` by a consumer inside the router, and by `links`.
+pub fn is_told<S: Standing>(key: &AddressKey, inner: bool, links: &[S]) -> bool {
+    let is_own = |link: &S| link.beyond().is_none_or(|beyond| !beyond.side.is_proxy());
+    (inner && key.is_propagated()) || links.iter().any(is_own)
+}
+
+/// What an interior router tells others of an address: nothing, or that it is consumed here and which edge mesh all of its
+/// destinations are in, if they are all in one.
+pub fn announcement<S: Standing>(
+    key: &AddressKey,
+    inner: bool,
+    links: &[S],
+) -> Option<Option<Arc<str>>> {
+    is_told(key, inner, links).then(|| if inner { None } else { sole_mesh(links) })
+}
+
+fn sole_mesh<S: Standing>(links: &[S]) -> Option<Arc<str>> {
+    let (first, others) = links.split_first()?;
+    let mesh = first.mesh()?;
+    let is_sole = others.iter().all(|link| link.is_in_mesh(&mesh));
+    is_sole.then_some(mesh)
+}
+
+/// An edge router on whose behalf it is asked whether an address has a destination.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// Its connection.
+    pub connection: u64,
+    /// The mesh that it has said it is in.
+    pub mesh: Option<&'a str>,
+}
+
+/// Whether a delivery to the address would find a destination: a consumer inside the router (`inner`), one of its `links`, the
+/// interior of an edge router (`interior`: there is a way to it), or another router that `usable` links lead to. For an edge
+/// router that asks, its own consumers and those of its mesh are none (§2.6).
+pub fn is_reachable<S: Standing>(
+    key: &AddressKey,
+    (inner, links): (bool, &[S]),
+    interior: bool,
+    table: &Table,
+    usable: impl Fn(LinkId) -> bool,
+    asker: Option<Asker<'_>>,
+) -> bool {
+    let own_mesh = asker.and_then(|asker| asker.mesh);
+    let serves = |link: &S| match (asker, link.beyond()) {
+        (Some(asker), Some(beyond)) => {
+            beyond.connection != asker.connection
+                && own_mesh.is_none_or(|mesh| !link.is_in_mesh(mesh))
+        }
+        _ => true,
+    };
+    if inner || links.iter().any(serves) {
+        return true;
+    }
+    // What is no application's address, an edge router leaves to the interior.
+    if interior && !matches!(key.class(), Class::Mobile | Class::Local) {
+        return true;
+    }
+    table.remotes(key).is_some_and(|remotes| {
+        remotes.routers.iter().any(|router| {
+            let link = table.route(router).and_then(|route| route.link);
+            link.is_some_and(&usable)
+                && own_mesh.is_none_or(|mesh| remotes.sole_mesh(router) != Some(mesh))
+        })
+    })
+}

@@ -1,0 +1,83 @@
+//! What an interior router tells an edge router of the addresses that the edge router sends to (§2.6).
+
+use std::collections::BTreeMap;
+
+use crate::address::AddressKey;
+
+/// Of one connection from an edge router: the links of its producers whose addresses have a destination, and whether it wants
+/// to hear of it.
+#[derive(Debug, Default)]
+pub struct Tracking {
+    listens: bool,
+    reachable: BTreeMap<u64, AddressKey>,
+}
+
+impl Tracking {
+    /// The edge router has attached the link by which it is told. Everything that is true is to be told.
+    #[must_use]
+    pub fn begin(&mut self) -> Vec<(AddressKey, bool)> {
+        self.listens = true;
+        let reachable = self.reachable.values();
+        reachable.map(|key| (key.clone(), true)).collect()
+    }
+
+    /// That link is gone.
+    pub fn end(&mut self) {
+        self.listens = false;
+    }
+
+    /// The address that a producer's link sends to has a destination now, or has none any more. What is to be told: nothing of
+    /// an address that never had one.
+    #[must_use]
+    pub fn changed(
+        &mut self,
+        link: u64,
+        key: &AddressKey,
+        reachable: bool,
+    ) -> Option<(AddressKey, bool)> {
+        let before = match reachable {
+            true => self.reachable.insert(link, key.clone()),
+            false => self.reachable.remove(&link),
+        };
+        let changed = before.is_some() != reachable;
+        (self.listens && changed).then(|| (key.clone(), reachable))
+    }
+
+    /// The link of a producer is gone. What was told of it is taken back: it may have crossed with the link's end, and a new
+    /// link for the address would be taken for one that has a destination.
+    #[must_use]
+    pub fn gone(&mut self, link: u64) -> Option<(AddressKey, bool)> {
+        let key = self.reachable.remove(&link)?;
+        self.listens.then_some((key, false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_true_before_anybody_listened_is_told_first() {
+        let (echo, more) = (AddressKey::mobile("echo"), AddressKey::mobile("more"));
+        let mut tracking = Tracking::default();
+        assert_eq!(tracking.changed(1, &echo, true), None);
+        assert_eq!(tracking.changed(2, &more, false), None);
+        assert_eq!(tracking.begin(), [(echo.clone(), true)]);
+        assert_eq!(tracking.changed(1, &echo, true), None);
+        assert_eq!(tracking.changed(2, &more, true), Some((more.clone(), true)));
+        assert_eq!(tracking.changed(1, &echo, false), Some((echo, false)));
+        tracking.end();
+        assert_eq!(tracking.changed(2, &more, false), None);
+    }
+
+    #[test]
+    fn what_was_told_of_a_link_that_goes_is_taken_back() {
+        let echo = AddressKey::mobile("echo");
+        let mut tracking = Tracking::default();
+        assert!(tracking.begin().is_empty());
+        assert_eq!(tracking.gone(1), None);
+        assert_eq!(tracking.changed(1, &echo, true), Some((echo.clone(), true)));
+        assert_eq!(tracking.gone(1), Some((echo, false)));
+        assert_eq!(tracking.gone(1), None);
+    }
+}
