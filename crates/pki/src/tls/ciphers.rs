@@ -74,8 +74,9 @@ const SUITES: [(CipherSuite, &[&str]); 6] = [
 ];
 
 /// Words that select all of them.
-const ALL: [&str; 10] = [
-    "ALL", "DEFAULT", "HIGH", "TLSv1.2", "ECDHE", "EECDH", "kECDHE", "kEECDH", "AEAD", "FIPS",
+const ALL: [&str; 11] = [
+    "ALL", "DEFAULT", "HIGH", "TLSv1.2", "ECDH", "ECDHE", "EECDH", "kECDHE", "kEECDH", "AEAD",
+    "FIPS",
 ];
 
 impl Ciphers {
@@ -159,6 +160,8 @@ mod tests {
                 CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
             ]
         );
+        let usual = "ECDH+AESGCM:DH+AESGCM:ECDH+AES256:DH+AES256:ECDH+AES128:DH+AES:RSA+AESGCM:RSA+AES:!aNULL:!MD5:!DSS";
+        assert_eq!(suites(usual).len(), 4);
         assert_eq!(suites("ALL,-AES,@SECLEVEL=2").len(), 2);
         assert_eq!(suites("!CHACHA20 ALL").len(), 4);
         assert_eq!(Ciphers::parse("AES128-SHA:DES-CBC3-SHA"), None);

@@ -17,6 +17,8 @@ const DEFAULT_DRAIN: &str = "8";
 pub(super) struct Arguments {
     /// The configuration file, where one is named.
     pub(super) config: Option<PathBuf>,
+    /// Whether it runs without the terminal and the process that started it.
+    pub(super) daemon: bool,
     /// Where the process's number is written.
     pub(super) pid_file: Option<PathBuf>,
     /// For so long flows under way keep a router that is told to stop, in seconds.
@@ -107,15 +109,24 @@ impl Arguments {
             println!("{}", env!("CARGO_PKG_VERSION"));
             return Wanted::Done(ExitCode::SUCCESS);
         }
-        if matches.get_flag("daemon") {
+        let daemon = matches.get_flag("daemon");
+        if daemon && matches.contains_id("user") {
             eprintln!(
-                "skrouterd: --daemon is not supported: run in the foreground under a supervisor such as systemd, or end the command with '&'"
+                "skrouterd: --user is not supported: start the router as that user, for example with runuser, or from a systemd unit with User="
             );
             return Wanted::Done(ExitCode::FAILURE);
         }
-        let path = |name: &str| matches.get_one::<String>(name).map(PathBuf::from);
+        // A daemon works in another directory.
+        let path = |name: &str| {
+            let given = matches.get_one::<String>(name)?;
+            std::path::absolute(given)
+                .ok()
+                .filter(|_| daemon)
+                .or_else(|| Some(given.into()))
+        };
         Wanted::Run(Arguments {
             config: path("config"),
+            daemon,
             pid_file: path("pidfile"),
             drain: matches.get_one("drain").copied().unwrap_or_default(),
             share_ports: matches.get_flag("share-ports"),
@@ -141,11 +152,28 @@ mod tests {
             arguments,
             Arguments {
                 config: Some("a.json".into()),
+                daemon: false,
                 pid_file: None,
                 drain: 8,
                 share_ports: false,
             }
         );
+    }
+
+    #[test]
+    fn a_daemon_finds_its_files_from_elsewhere() {
+        let Wanted::Run(arguments) = parse(&["skrouterd", "-d", "-c", "a.json", "-P", "pid"])
+        else {
+            panic!("a router is to run");
+        };
+        let here = std::env::current_dir().unwrap();
+        assert!(arguments.daemon);
+        assert_eq!(arguments.config, Some(here.join("a.json")));
+        assert_eq!(arguments.pid_file, Some(here.join("pid")));
+        assert!(matches!(
+            parse(&["skrouterd", "-d", "-U", "nobody"]),
+            Wanted::Done(_)
+        ));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `skupper router`, and the command line of upstream's `skrouterd`, which is the same (management reference §1).
 
 mod arguments;
+mod daemon;
 mod drain;
 mod launch;
 
@@ -52,10 +53,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Wanted::Run(arguments) => arguments,
         Wanted::Done(code) => return code,
     };
+    if arguments.daemon && !daemon::is_detached() {
+        return daemon::start();
+    }
     logging::install();
     match start(&arguments) {
         Ok(code) => code,
         Err(error) => {
+            if arguments.daemon {
+                // That nobody waits for it is no reason to say more.
+                let _ = daemon::tell(Some(&format!("{PROGRAM}: {error}")));
+            }
             let text = format!("Router start-up failed: {error}");
             logging::logs().log("ROUTER", Level::Critical, &text, None);
             // Whoever started the program by hand sees it without the log.
@@ -66,6 +74,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn start(arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    if arguments.daemon {
+        let detached = daemon::detach();
+        detached.map_err(|error| CommandError::System(format!("cannot detach: {error}")))?;
+    }
     let document = match &arguments.config {
         Some(path) => read(path)?,
         None => match launch::document()? {
@@ -113,6 +125,10 @@ fn start(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         written.map_err(|error| {
             CommandError::System(format!("cannot write {}: {error}", path.display()))
         })?;
+    }
+    if arguments.daemon {
+        let told = daemon::tell(None);
+        told.map_err(|error| CommandError::System(format!("cannot tell that it runs: {error}")))?;
     }
     drain::until_stopped(&router, Duration::from_secs(arguments.drain))?;
     drop(agent);

@@ -1,0 +1,74 @@
+//! `--daemon`: the router goes on without the terminal and the process that started it (management reference §1.1).
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+
+use super::PROGRAM;
+
+/// Set for the process that is to be the router.
+const DETACHED: &str = "SKUPPER_ROUTER_DETACHED";
+/// What the router's process says when it runs.
+const RUNS: &str = "ok";
+
+/// Which of the two processes this is.
+pub(super) fn is_detached() -> bool {
+    std::env::var_os(DETACHED).is_some()
+}
+
+/// Starts this program once more as the router, and waits until that runs or has failed.
+pub(super) fn start() -> ExitCode {
+    match detached() {
+        Ok(said) if said.trim() == RUNS => ExitCode::SUCCESS,
+        Ok(said) => {
+            eprintln!("{}", said.trim());
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{PROGRAM}: the router's process cannot be started: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn detached() -> io::Result<String> {
+    let mut arguments = std::env::args_os();
+    // The name decides what the program is.
+    let name = arguments.next().unwrap_or_else(|| OsString::from(PROGRAM));
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg0(name)
+        .args(arguments)
+        .env(DETACHED, "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut said = String::new();
+    if let Some(output) = child.stdout.take() {
+        let mut output = BufReader::new(output);
+        output.read_line(&mut said)?;
+        if said.trim() == RUNS {
+            return Ok(said);
+        }
+        output.read_to_string(&mut said)?;
+    }
+    if said.is_empty() {
+        let status = child.wait()?;
+        said = format!("{PROGRAM}: the router's process ended and said nothing: {status}");
+    }
+    Ok(said)
+}
+
+/// Leaves the session of the terminal, and the directory that may have to go.
+pub(super) fn detach() -> io::Result<()> {
+    rustix::process::setsid()?;
+    std::env::set_current_dir("/")
+}
+
+/// Tells the process that waits that the router runs, or why it does not. It reads nothing after that.
+pub(super) fn tell(failure: Option<&str>) -> io::Result<()> {
+    let mut output = io::stdout();
+    writeln!(output, "{}", failure.unwrap_or(RUNS))?;
+    output.flush()
+}
