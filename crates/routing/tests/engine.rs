@@ -277,6 +277,31 @@ fn a_copy_from_a_former_run_is_put_right() {
 }
 
 #[test]
+fn an_answer_of_a_former_run_that_is_late_does_not_stand() {
+    let mut engine = neighbours();
+    engine.handle_message(LINK, hello("peer", 2, &["me"]), ms(1000));
+    said(&mut engine);
+    // Both runs stand at the same sequence, and what comes first is the former one's.
+    engine.handle_message(LINK, exist("peer", 1, &["Mold"]), ms(1010));
+    engine.handle_message(LINK, advertisement("peer", 2, 1, 1), ms(1020));
+    said(&mut engine);
+    let mut asked = Vec::new();
+    for second in 2..=14 {
+        engine.handle_message(LINK, hello("peer", 2, &["me"]), ms(second * 1000));
+        engine.handle_message(LINK, advertisement("peer", 2, 1, 1), ms(second * 1000));
+        engine.handle_timeout(ms(second * 1000));
+        if opcodes(&mut engine).contains(&"MAR") {
+            asked.push(second);
+            let answer = exist("peer", 1, &["Mnew"]);
+            engine.handle_message(LINK, answer, ms(second * 1000 + 10));
+            said(&mut engine);
+        }
+    }
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(has(&engine, "Mnew") && !has(&engine, "Mold"));
+}
+
+#[test]
 fn addresses_of_a_run_that_was_never_named_are_asked_for_anew() {
     let mut engine = neighbours();
     engine.handle_message(

@@ -17,6 +17,9 @@ pub(super) struct Node {
     pub(super) instance: Option<i64>,
     /// The instances before the present one, and when they were given up: what still arrives from them is late.
     pub(super) former: Vec<(i64, Duration)>,
+    /// When its addresses are asked for once more: an answer of the run before may have come after the present one was heard
+    /// of, and does not say whose it is.
+    pub(super) doubt_at: Option<Duration>,
     /// The connection to it, where it is a neighbour.
     pub(super) neighbour: Option<LinkId>,
     /// The way to it as last computed.
@@ -146,6 +149,7 @@ impl Node {
             id,
             instance: None,
             former: Vec::new(),
+            doubt_at: None,
             neighbour: None,
             way: None,
             unreachable_since: None,

@@ -222,6 +222,7 @@ impl Engine {
             }
             Some(present) => {
                 node.former.push((present, now));
+                node.doubt_at = Some(now + LATE);
                 node.instance = Some(instance);
                 node.link_state.forget();
                 node.link_state.want(now, retry);
@@ -266,7 +267,13 @@ impl Engine {
         if self.now < self.tick_at {
             return;
         }
-        self.tick_at = self.now + TICK;
+        let (now, retry) = (self.now, self.config.request_retry);
+        self.tick_at = now + TICK;
+        for (_, node) in self.nodes.iter_mut() {
+            if node.doubt_at.take_if(|at| *at <= now).is_some() {
+                node.mobile.doubt(now, retry);
+            }
+        }
         let oldest = self.now.checked_sub(self.config.remote_ls_max_age);
         let stale = |refreshed: Duration| oldest.is_some_and(|oldest| refreshed < oldest);
         let silent: Vec<RouterIndex> = self
