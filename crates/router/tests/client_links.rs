@@ -9,6 +9,8 @@
 
 mod common;
 
+use std::io::{Read, Write};
+
 use bytes::Bytes;
 use common::raw::Raw;
 use common::*;
@@ -478,4 +480,32 @@ fn a_long_multicast_waits_for_the_slowest_and_loses_nothing() {
             assert_eq!(producer.told(), ACCEPTED);
         }
     }
+}
+
+/// A router to which a client says something at once, and one that has a consumer which takes nothing before it has answered.
+#[test]
+fn a_clients_first_octets_are_not_sent_to_who_does_not_take_them_early() {
+    let west = interior(
+        "west",
+        &[inter_router_listener("link"), tcp_listener("svc")],
+    );
+    let link = inter_router_connector("link", listener_port(&west, "link"));
+    let east = interior("east", &[link]);
+    let mut consumer = consumer_of_streams(&east, "svc");
+    let mut client = connect(open_port(&west, "svc"));
+    client.write_all(b"hello").unwrap();
+    // What west sent first came back from east, and the consumer has seen nothing of it.
+    let came = consumer.transfer();
+    let stream = Message::decode(&came.payload);
+    assert!(
+        !contains(&came.payload, b"hello") && came.more,
+        "{stream:?}"
+    );
+    consumer.release(&came);
+    let mut end = Vec::new();
+    assert!(client.read_to_end(&mut end).is_err() || end.is_empty());
+}
+
+fn contains(octets: &[u8], part: &[u8]) -> bool {
+    octets.windows(part.len()).any(|window| window == part)
 }

@@ -11,6 +11,9 @@ pub mod flags {
     pub const RESEND_RELEASED: u32 = 0x02;
     /// Never hold the delivery back for its size.
     pub const Q2_DISABLED: u32 = 0x04;
+    /// A client's octets may come with its stream, before the server's end has answered. Sent only to peers that offer
+    /// `skupper.early-octets`; upstream has no such bit.
+    pub const EARLY: u32 = 0x80;
 }
 
 /// Constructor and descriptor of the section. No other encoding of the descriptor is recognised by upstream's routers.

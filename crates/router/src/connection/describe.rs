@@ -8,6 +8,9 @@ pub(crate) const PRODUCT: &str = "skupper-router";
 pub(crate) const STREAMING_LINKS: &str = "qd.streaming-links";
 /// Capability: streams may be spread over data connections.
 pub(crate) const TRUNKING: &str = "qd.connection_trunking";
+/// Capability: a client's octets may come with its stream, before the server's end has answered. Upstream's router, which can
+/// lose them, does not offer it.
+pub(crate) const EARLY_OCTETS: &str = "skupper.early-octets";
 /// Value of the property that makes a connection a data connection.
 const DATA_ROLE: i64 = 4;
 
@@ -32,6 +35,8 @@ pub struct Peer {
     pub streaming_links: bool,
     /// It welcomes streams on data connections.
     pub trunking: bool,
+    /// It takes a client's octets before the server's end has answered.
+    pub early_octets: bool,
     /// All its properties.
     pub properties: Map,
     /// Who authenticated, if anybody did.
@@ -74,6 +79,7 @@ impl Peer {
             access_id: text("qd.access-id"),
             streaming_links: offers(STREAMING_LINKS),
             trunking: offers(TRUNKING),
+            early_octets: offers(EARLY_OCTETS),
             properties: open.properties.clone(),
             user: None,
             mechanism: None,

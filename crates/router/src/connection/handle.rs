@@ -282,6 +282,12 @@ impl ConnectionHandle {
         self.traced.load(Ordering::Relaxed)
     }
 
+    /// Whether a client's octets may go by it before the server's end has answered: to another router that takes them.
+    pub(crate) fn takes_early(&self) -> bool {
+        let offers = self.peer.get().is_some_and(|peer| peer.early_octets);
+        offers && self.role.is_between_routers()
+    }
+
     /// What the connection is for.
     pub fn purpose(&self) -> Purpose {
         match self.role {
@@ -321,6 +327,11 @@ impl Sink for LinkSink {
         };
         // A connection that has ended gives the delivery back, and dropping it answers its sender.
         drop(self.connection.send(Command::Deliver(delivery, outlet)));
+    }
+
+    fn takes_early(&self) -> bool {
+        // By other links it goes without the routers' section that says so.
+        self.streams && self.connection.takes_early()
     }
 }
 

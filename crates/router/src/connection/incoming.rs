@@ -17,6 +17,7 @@ use super::onward::Onward;
 use super::resend::Resend;
 use super::task::Task;
 use crate::core::CoreCommand;
+use crate::core::dispatch::Undeliverable;
 use crate::transit::block;
 use crate::transit::inbox::Bell;
 use crate::transit::message::{Message, Tried};
@@ -619,6 +620,9 @@ impl Task {
         };
         let (treatment, priority) = self.context.dispatch.treated(&forwarding, &key);
         let multicast = treatment == Treatment::Multicast && key.is_synchronised();
+        if multicast && annotations.flags & flags::EARLY != 0 {
+            return Verdict::Refuse(Undeliverable::TooEarly.state());
+        }
         let streaming = more;
         if more {
             let flagged = annotations.flags & flags::STREAMING != 0;

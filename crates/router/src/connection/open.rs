@@ -9,7 +9,7 @@ use skupper_amqp::{Map, Open, Symbol, Value};
 use skupper_management::Attributes;
 use skupper_management::entity::{Connector, FailoverItem, Listener, Role};
 
-use super::describe::{PRODUCT, STREAMING_LINKS, TRUNKING};
+use super::describe::{EARLY_OCTETS, PRODUCT, STREAMING_LINKS, TRUNKING};
 use super::failover;
 use crate::password::read_password;
 
@@ -153,6 +153,9 @@ pub(crate) fn connect(
 fn open(router: &str, number: u64, role: Role, cost: u32, own: &Attributes) -> Open {
     let mut open = Open::new(router);
     let mut capabilities = vec!["ANONYMOUS-RELAY", STREAMING_LINKS, TRUNKING];
+    if role.is_between_routers() {
+        capabilities.push(EARLY_OCTETS);
+    }
     if role == Role::InterEdge {
         capabilities.push("qd.router-inter-edge");
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use skupper_amqp::performative::names;
-use skupper_amqp::{Condition, DeliveryState};
+use skupper_amqp::{Condition, DeliveryState, Symbol};
 use skupper_management::entity::Role;
 use skupper_routing::address::{Class, Naming};
 use skupper_routing::choose::{self, Choice, Entry, Load as Busy};
@@ -33,7 +33,12 @@ pub enum Undeliverable {
     NoRoute,
     /// The address is configured as unavailable.
     Unavailable,
+    /// The client's octets come with its stream, and the next on the way takes none before the server's end has answered.
+    TooEarly,
 }
+
+/// Condition of a stream that may be sent again without the client's octets.
+pub(crate) const TOO_EARLY: Symbol = Symbol::from_static("skupper:too-early");
 
 impl Undeliverable {
     /// What the sender is told.
@@ -43,6 +48,10 @@ impl Undeliverable {
             Undeliverable::Unavailable => DeliveryState::rejected(Condition::new(
                 names::NOT_FOUND,
                 "Deliveries cannot be sent to an unavailable address",
+            )),
+            Undeliverable::TooEarly => DeliveryState::rejected(Condition::new(
+                TOO_EARLY,
+                "A router on the way takes no octets of a client before the server's end has answered",
             )),
         }
     }
@@ -120,7 +129,7 @@ impl Dispatch {
         let message = consumer.message();
         match &forwarding.uplink {
             Some(uplink) if !is_from_interior(message) && is_open(uplink, message) => {
-                Ok(Some(deliver(uplink, consumer)))
+                deliver(uplink, consumer).map(Some)
             }
             _ => Err((Undeliverable::NoRoute, consumer)),
         }
@@ -149,7 +158,7 @@ impl Dispatch {
             .router(id)
             .and_then(|(router, _)| forwarding.table.eligible(router, origin));
         match link.and_then(|link| forwarding.neighbours.get(&link)) {
-            Some(neighbour) => forward(neighbour, consumer).map(|()| None),
+            Some(neighbour) => forward(neighbour, consumer, None).map(|()| None),
             None => Err((Undeliverable::NoRoute, consumer)),
         }
     }
@@ -185,8 +194,9 @@ impl Dispatch {
         let inner = inner.iter().filter(|inner| is_open(inner, message));
         let count = inner.clone().count();
         if let Some(destination) = inner.clone().nth(turn % count.max(1)) {
+            let way = deliver(destination, consumer)?;
             usage.inner.fetch_add(1, Ordering::Relaxed);
-            return Ok(Some(deliver(destination, consumer)));
+            return Ok(Some(way));
         }
         let empty = Vec::new();
         let links = local.map_or(&empty, |local| &local.links);
@@ -228,21 +238,22 @@ impl Dispatch {
         };
         match choice {
             Some(Choice::Local(index)) => {
+                let way = deliver(&links[index], consumer)?;
                 usage.egress.fetch_add(1, Ordering::Relaxed);
                 self.uses.totals.egress.fetch_add(1, Ordering::Relaxed);
                 if links[index].container {
                     self.uses.count_to_container(&usage);
                 }
-                Ok(Some(deliver(&links[index], consumer)))
+                Ok(Some(way))
             }
             Some(Choice::Remote { link, .. }) => {
                 let Some(neighbour) = forwarding.neighbours.get(&link) else {
                     return Err((Undeliverable::NoRoute, consumer));
                 };
+                let load = Load::on(&usage.outstanding(link));
+                forward(neighbour, consumer, Some(load))?;
                 usage.transit.fetch_add(1, Ordering::Relaxed);
                 self.uses.totals.transit.fetch_add(1, Ordering::Relaxed);
-                consumer.charge(Load::on(&usage.outstanding(link)));
-                forward(neighbour, consumer)?;
                 Ok(Some(Way::Neighbour(link)))
             }
             None => Err((Undeliverable::NoRoute, consumer)),
@@ -271,8 +282,9 @@ impl Dispatch {
                 let beyond = destination.beyond.as_ref();
                 told_interior |= beyond.is_some_and(|beyond| beyond.role == Role::Edge);
                 let (producer, consumer) = copy();
-                deliver(destination, consumer);
-                copies.push(producer);
+                if deliver(destination, consumer).is_ok() {
+                    copies.push(producer);
+                }
             }
         }
         if let Some(uplink) = forwarding.uplink.as_ref().filter(|_| !told_interior) {
@@ -290,7 +302,7 @@ impl Dispatch {
             for link in choose::multicast(table, remotes, entry, &passed) {
                 let (producer, consumer) = copy();
                 if let Some(neighbour) = forwarding.neighbours.get(&link)
-                    && forward(neighbour, consumer).is_ok()
+                    && forward(neighbour, consumer, None).is_ok()
                 {
                     copies.push(producer);
                 }
@@ -319,23 +331,37 @@ fn is_open(destination: &Destination, message: &Message) -> bool {
     !message.tried.has(destination.way())
 }
 
-fn deliver(destination: &Destination, consumer: Consumer) -> Way {
+/// Hands a delivery to a destination of this router; returns the way.
+fn deliver(
+    destination: &Destination,
+    consumer: Consumer,
+) -> Result<Way, (Undeliverable, Consumer)> {
+    if consumer.message().is_early() && !destination.sink.takes_early() {
+        return Err((Undeliverable::TooEarly, consumer));
+    }
     consumer.charge(Load::on(&destination.outstanding));
     destination.sink.deliver(consumer);
-    destination.way()
+    Ok(destination.way())
 }
 
-/// Hands a delivery to one of the connections to a neighbour.
-fn forward(neighbour: &Neighbour, consumer: Consumer) -> Result<(), (Undeliverable, Consumer)> {
+/// Hands a delivery to one of the connections to a neighbour, on which it is a load.
+fn forward(
+    neighbour: &Neighbour,
+    consumer: Consumer,
+    load: Option<Load>,
+) -> Result<(), (Undeliverable, Consumer)> {
     let message = consumer.message();
-    if message.streaming {
-        return hand_over(
-            choose_connection(neighbour),
-            Command::Deliver(consumer, Outlet::Stream),
-        );
+    let (connection, outlet) = match message.streaming {
+        true => (choose_connection(neighbour), Outlet::Stream),
+        false => (&neighbour.control, Outlet::Priority(message.priority)),
+    };
+    if message.is_early() && !connection.takes_early() {
+        return Err((Undeliverable::TooEarly, consumer));
     }
-    let outlet = Outlet::Priority(message.priority);
-    hand_over(&neighbour.control, Command::Deliver(consumer, outlet))
+    if let Some(load) = load {
+        consumer.charge(load);
+    }
+    hand_over(connection, Command::Deliver(consumer, outlet))
 }
 
 /// A data connection of the calling thread if there is one: then nothing crosses threads. Otherwise in turn.

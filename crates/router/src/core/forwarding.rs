@@ -18,6 +18,11 @@ use crate::transit::pipe::Consumer;
 pub trait Sink: Send + Sync {
     /// Takes a delivery; whoever cannot deliver it drops it, which answers its sender.
     fn deliver(&self, delivery: Consumer);
+
+    /// Whether it takes a client's octets before the server's end has answered.
+    fn takes_early(&self) -> bool {
+        false
+    }
 }
 
 /// One destination of this router: a link to a client, a connector, a consumer inside the router.

@@ -9,6 +9,9 @@ mod neighbours;
 mod process;
 pub(crate) mod replies;
 mod task;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+pub(crate) mod testing;
 mod treatments;
 pub(crate) mod waiting;
 

@@ -110,37 +110,11 @@ impl Dispatch {
 mod tests {
     use std::sync::Arc;
 
-    use arc_swap::ArcSwap;
     use skupper_amqp::DeliveryState;
-    use skupper_routing::address::Naming;
-    use skupper_routing::{RouterId, Table, Treatment};
 
     use super::*;
-    use crate::core::Treatments;
-    use crate::core::forwarding::{Destination, Forwarding, Local, Locals, Sink};
+    use crate::core::testing::{Taker, dispatch, serve};
     use crate::transit::pipe::{Producer, pipe};
-
-    /// Of an interior router that knows nobody.
-    fn dispatch() -> Dispatch {
-        let id = RouterId::new("me").unwrap();
-        let forwarding = Forwarding {
-            table: Arc::new(Table::empty(id.clone())),
-            locals: Locals::default(),
-            neighbours: Arc::default(),
-            uplink: None,
-        };
-        Dispatch {
-            naming: Naming::new(id.as_str(), None),
-            me: id,
-            forwarding: ArcSwap::from_pointee(forwarding),
-            treatments: ArcSwap::from_pointee(Treatments::new(Treatment::Balanced)),
-            replies: Arc::default(),
-            uses: Default::default(),
-            edge: false,
-            waiting: Waiting::default(),
-            mesh: Default::default(),
-        }
-    }
 
     /// Has a stream to the router wait; when its time is up.
     fn waits(dispatch: &Dispatch, key: &AddressKey) -> (Producer, Instant) {
@@ -148,15 +122,6 @@ mod tests {
         assert!(dispatch.send(key, consumer).is_ok(), "it may wait");
         let until = dispatch.waiting.streams().last().unwrap().until;
         (producer, until)
-    }
-
-    #[derive(Default)]
-    struct Taker(Mutex<Vec<Consumer>>);
-
-    impl Sink for Taker {
-        fn deliver(&self, delivery: Consumer) {
-            self.0.lock().unwrap().push(delivery);
-        }
     }
 
     #[test]
@@ -181,26 +146,11 @@ mod tests {
         let key = AddressKey::new(Class::Edge, "E");
         let (producer, until) = waits(&dispatch, &key);
         let taker = Arc::new(Taker::default());
-        let destination = Destination {
-            id: 1,
-            sink: taker.clone(),
-            outstanding: Default::default(),
-            capacity: 10,
-            beyond: None,
-            container: false,
-        };
-        let mut forwarding = Forwarding::clone(&dispatch.forwarding.load());
-        let local = Local {
-            treatment: Treatment::Balanced,
-            priority: None,
-            in_process: Vec::new(),
-            links: vec![Arc::new(destination)],
-        };
-        forwarding.locals.set(&key, Some(local));
-        dispatch.forwarding.store(Arc::new(forwarding));
+        serve(&dispatch, &key, taker.clone());
         // The time is up as well: a way goes before that.
         dispatch.retry(until);
-        assert_eq!(taker.0.lock().unwrap().len(), 1);
+        let delivery = taker.take();
+        assert!(delivery.is_some());
         let update = producer.take_update();
         assert_eq!((update.state, update.settled), (None, false));
         assert!(dispatch.waiting.streams().is_empty());

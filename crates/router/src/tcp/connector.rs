@@ -165,4 +165,8 @@ impl Sink for ConnectorSink {
             drop(counted);
         });
     }
+
+    fn takes_early(&self) -> bool {
+        true
+    }
 }

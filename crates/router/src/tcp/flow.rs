@@ -13,9 +13,11 @@ use skupper_amqp::performative::{Condition, DeliveryState, names};
 use tokio::net::TcpStream;
 
 use super::connector::TcpConnector;
+use super::early::Early;
 use super::head::{MAX_HEAD, Parsed, StreamHead};
 use super::listener::{Target, TcpListener};
 use super::observation::Observed;
+use super::opening::{Opened, Opening};
 use super::outward::Outward;
 use super::pump::{Ending, Ends, FlowCommand, FlowEnd, FlowInbox, FlowOctets, Pump};
 use super::socket::Socket;
@@ -29,8 +31,7 @@ use crate::transit::pipe::{Consumer, End, pipe};
 
 /// How long a client has for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(30);
-/// Tokens while a flow is set up.
-const OWN: u32 = 0;
+/// Token of the opposite stream while its head is read.
 const PEER: u32 = 1;
 
 /// The flows of a listener or connector, to show them and to end them with it.
@@ -154,7 +155,7 @@ pub(crate) async fn serve_client(
     let ending = run_client(
         context,
         listener,
-        &target.address,
+        target,
         stream,
         inbox,
         record.as_ref(),
@@ -182,14 +183,14 @@ fn report(context: &Context, record: Option<Arc<FlowRecord>>, ending: Ending) {
 async fn run_client(
     context: &Arc<Context>,
     listener: &Arc<TcpListener>,
-    address: &str,
+    target: &Target,
     stream: TcpStream,
     inbox: Arc<FlowInbox>,
     record: Option<&Arc<FlowRecord>>,
     observed: Observed,
 ) -> Ending {
     let mut alpn = None;
-    let socket = if listener.settings.ssl_profile.is_empty() {
+    let mut socket = if listener.settings.ssl_profile.is_empty() {
         Socket::Clear(stream)
     } else {
         match accept_tls(context, listener, stream).await {
@@ -206,24 +207,29 @@ async fn run_client(
     let replies = &context.dispatch.replies;
     let reply = replies.bind(inbox.clone() as Arc<dyn Sink>);
     let head = StreamHead {
-        to: address.to_owned(),
+        to: target.address.clone(),
         reply_to: Some(context.dispatch.reply_address(reply.name())),
         correlation_id: record.and_then(|record| record.identity.clone()),
         alpn,
         window: Some(MOST),
     };
-    let (producer, consumer) = pipe(Message::tcp_stream());
-    producer.push(head.encode());
-    producer.bind(inbox.clone() as Arc<dyn Bell>, OWN);
     let octets = record.map_or_else(Arc::default, |record| record.octets.clone());
-    let outward = Outward::new(producer, observed);
-    let key = context.dispatch.naming.key(address);
-    if let Err((_, consumer)) = context.dispatch.send(&key, consumer) {
-        drop(consumer);
-        return Ending::Refused;
-    }
-    let answer = match await_stream(&inbox, &outward).await {
-        Ok(answer) => answer,
+    let mut early = Early::new(observed);
+    let opening = Opening {
+        dispatch: &context.dispatch,
+        key: context.dispatch.naming.key(&target.address),
+        head: head.encode(),
+        inbox: &inbox,
+        socket: &mut socket,
+        octets: &octets,
+        early: &mut early,
+    };
+    let Opened {
+        stream,
+        answer,
+        said,
+    } = match opening.run(&target.late).await {
+        Ok(opened) => opened,
         Err(ending) => return ending,
     };
     let mut arrival = HeadReader::new(answer, inbox.clone());
@@ -246,7 +252,7 @@ async fn run_client(
         },
         inbox,
         octets,
-        outward,
+        Outward::of_client(stream, early, said),
         consumer,
         rest,
     )
@@ -276,34 +282,6 @@ async fn accept_tls(
     let protocol = stream.get_ref().1.alpn_protocol();
     let protocol = protocol.map(|protocol| String::from_utf8_lossy(protocol).into_owned());
     Ok((Socket::Tls(Box::new(stream.into())), protocol))
-}
-
-/// Waits for the opposite stream, or for the news that there will be none.
-async fn await_stream(inbox: &Arc<FlowInbox>, outward: &Outward) -> Result<Consumer, Ending> {
-    let mut taken = Taken::default();
-    std::future::poll_fn(|cx| {
-        loop {
-            inbox.take(&mut taken, cx);
-            if taken.is_empty() {
-                return Poll::Pending;
-            }
-            if !taken.ready.is_empty() {
-                taken.ready.clear();
-                let update = outward.take_update();
-                match update.state {
-                    Some(DeliveryState::Accepted | DeliveryState::Received { .. }) | None => {}
-                    Some(_) => return Poll::Ready(Err(Ending::Refused)),
-                }
-            }
-            if let Some(command) = taken.commands.drain(..).next() {
-                return Poll::Ready(match command {
-                    FlowCommand::Stream(consumer) => Ok(consumer),
-                    FlowCommand::Close => Err(Ending::Closed),
-                });
-            }
-        }
-    })
-    .await
 }
 
 /// Reads the head of a stream that came.
@@ -486,7 +464,7 @@ async fn run_server(
                 },
                 inbox,
                 octets,
-                Outward::new(producer, Observed::default()),
+                Outward::of_server(producer),
                 consumer,
                 rest,
             )

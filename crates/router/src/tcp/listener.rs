@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::flow::{FlowSet, serve_client};
+use super::opening::Late;
 use super::watch::Watch;
 use crate::context::Context;
 use crate::listen::{Listening, Spell};
@@ -42,6 +43,7 @@ pub struct Target {
     name: Option<String>,
     value: i64,
     watch: Arc<Watch>,
+    pub(crate) late: Late,
     /// Flows that began to it.
     pub opened: AtomicU64,
 }
@@ -119,6 +121,7 @@ impl TcpListener {
             name,
             value,
             watch,
+            late: Late::default(),
             opened: AtomicU64::new(0),
         });
         self.write_targets().push(target.clone());

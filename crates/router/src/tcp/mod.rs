@@ -4,10 +4,12 @@
 //! for the service's address; the *server's* stream comes back to an address made up for this one flow.
 
 mod connector;
+mod early;
 mod flow;
 mod head;
 mod listener;
 mod observation;
+mod opening;
 mod outward;
 pub(crate) mod pump;
 mod socket;

@@ -1,8 +1,6 @@
 //! The direction of a flow that leaves its socket: what is read goes into a delivery.
 
-use std::future::Future;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -11,15 +9,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use skupper_amqp::performative::DeliveryState;
 use skupper_observe::Side;
-use tokio::io::AsyncReadExt;
 
+use super::early::Early;
 use super::observation::Observed;
 use super::pump::{FlowInbox, FlowOctets};
-use super::socket::Socket;
+use super::socket::{Socket, next_chunk};
 use super::window::Window;
-use crate::transit::block;
 use crate::transit::inbox::Bell;
-use crate::transit::pipe::{HIGH_WATER, Producer, Update};
+use crate::transit::pipe::{HIGH_WATER, Producer};
 
 /// Octets on their way out of a socket.
 pub(crate) struct Outward {
@@ -32,18 +29,35 @@ pub(crate) struct Outward {
     unlimited: bool,
     /// The producer said to wait.
     held: bool,
+    /// The socket came to its end before the flow was open.
+    ended: bool,
+    /// When the first of what was read before the flow was open was read.
+    asked: Option<Instant>,
     done: bool,
 }
 
 impl Outward {
-    pub(crate) fn new(producer: Producer, observed: Observed) -> Self {
+    /// Of a server's socket, of which nothing has been read.
+    pub(crate) fn of_server(producer: Producer) -> Self {
+        Self::of_client(producer, Early::new(Observed::default()), true)
+    }
+
+    /// Of a client's; `said`: what was read early of it has gone into the delivery.
+    pub(crate) fn of_client(producer: Producer, early: Early, said: bool) -> Self {
+        if !said {
+            for chunk in early.said {
+                producer.push(chunk);
+            }
+        }
         Outward {
-            observed,
+            observed: early.observed,
             producer,
-            sent: 0,
+            sent: early.octets,
             window: Window::new(None),
             unlimited: false,
             held: false,
+            ended: early.ended,
+            asked: early.asked,
             done: false,
         }
     }
@@ -52,6 +66,12 @@ impl Outward {
     pub(crate) fn open(&mut self, window: Option<u64>, inbox: &Arc<FlowInbox>, token: u32) {
         self.producer.bind(inbox.clone() as Arc<dyn Bell>, token);
         self.window = Window::new(window);
+        self.window.sent(self.sent, Instant::now);
+    }
+
+    /// When the socket's peer spoke, if it did so before the other end had answered.
+    pub(crate) fn asked(&self) -> Option<Instant> {
+        self.asked
     }
 
     /// Octets read so far.
@@ -67,11 +87,6 @@ impl Outward {
     /// Breaks the delivery off.
     pub(crate) fn abort(&self) {
         self.producer.abort();
-    }
-
-    /// What came back for the delivery.
-    pub(crate) fn take_update(&self) -> Update {
-        self.producer.take_update()
     }
 
     /// Looks at what came back; whether it means that nobody takes the stream.
@@ -114,7 +129,11 @@ impl Outward {
         if !self.may_read() {
             return Ok(false);
         }
-        match next_chunk(socket, cx) {
+        let read = match self.ended {
+            true => Poll::Ready(Ok(Bytes::new())),
+            false => next_chunk(socket, cx),
+        };
+        match read {
             Poll::Pending => Ok(false),
             Poll::Ready(Err(error)) => Err(error),
             Poll::Ready(Ok(chunk)) if chunk.is_empty() => {
@@ -137,13 +156,4 @@ impl Outward {
         self.observed.feed(Side::Client, &chunk);
         self.producer.push(chunk);
     }
-}
-
-/// What the socket gives next; nothing at its end.
-fn next_chunk(socket: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-    block::with_block(|block| match pin!(socket.read_buf(block)).poll(cx) {
-        Poll::Pending => Poll::Pending,
-        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-        Poll::Ready(Ok(_)) => Poll::Ready(Ok(block::take_all(block))),
-    })
 }

@@ -171,7 +171,7 @@ struct Inward {
 }
 
 impl Pump {
-    /// `pending` are octets of `consumer` that were taken with the stream's head and belong to the body.
+    /// `outward` may have sent of the socket's octets already; `pending` are octets of `consumer` that were taken with the stream's head and belong to the body.
     pub(crate) fn new(
         socket: Socket,
         ends: Ends,
@@ -194,7 +194,10 @@ impl Pump {
             inbox,
             taken: Taken::default(),
             octets,
-            latency: Latency::Unknown(ends.socket),
+            latency: match outward.asked() {
+                Some(at) => Latency::Asked(ends.socket, at),
+                None => Latency::Unknown(ends.socket),
+            },
             outward,
             inward: Inward {
                 consumer: Some(consumer),

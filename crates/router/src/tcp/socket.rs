@@ -1,13 +1,17 @@
 //! A workload's socket, clear or with TLS on it.
 
+use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
+
+use crate::transit::block;
 
 /// One socket between the router and a client or server of its own.
 pub(crate) enum Socket {
@@ -95,4 +99,13 @@ impl AsyncWrite for Socket {
             Socket::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
+}
+
+/// What a socket gives next; nothing at its end.
+pub(crate) fn next_chunk(socket: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+    block::with_block(|block| match pin!(socket.read_buf(block)).poll(cx) {
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+        Poll::Ready(Ok(_)) => Poll::Ready(Ok(block::take_all(block))),
+    })
 }

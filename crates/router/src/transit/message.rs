@@ -86,6 +86,18 @@ impl Message {
         self.annotations.flags & flags::RESEND_RELEASED != 0
     }
 
+    /// Whether a client's octets come with its stream, before the server's end has answered.
+    pub fn is_early(&self) -> bool {
+        self.annotations.flags & flags::EARLY != 0
+    }
+
+    /// The head of a client's stream with which its first octets go.
+    pub fn early_tcp_stream() -> Self {
+        let mut message = Self::tcp_stream();
+        message.annotations.flags |= flags::EARLY;
+        message
+    }
+
     /// The head of one direction of a TCP flow.
     pub fn tcp_stream() -> Self {
         let annotations = RouterAnnotations {

@@ -1,0 +1,335 @@
+//! Finding the server's end for a client: the client's stream is offered to the network and the answer awaited (router protocol
+//! reference §7.3).
+//!
+//! Upstream reads nothing of a client before the server's end has answered, which costs whoever speaks first a way there and back
+//! between the routers. Its own router may lose octets that come sooner, so they are sent only from router to router where the
+//! next one offers to take them; the stream says so in its annotations. A router whose next one does not gives the stream back
+//! with the condition `skupper:too-early`, and it is offered again without them.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use skupper_amqp::performative::DeliveryState;
+use skupper_routing::AddressKey;
+
+use super::early::Early;
+use super::pump::{Ending, FlowCommand, FlowInbox, FlowOctets};
+use super::socket::Socket;
+use crate::core::dispatch::{Dispatch, TOO_EARLY, Undeliverable};
+use crate::transit::inbox::{Bell, Taken};
+use crate::transit::message::Message;
+use crate::transit::pipe::{Consumer, Producer, pipe};
+
+/// Token of the client's stream while it is offered.
+const OWN: u32 = 0;
+/// How long no octets go early to an address where a router on the way has not taken them.
+const LATE: Duration = Duration::from_secs(60);
+
+/// Whether clients' octets to an address wait until the server's end has answered.
+#[derive(Default)]
+pub(crate) struct Late(Mutex<Option<Instant>>);
+
+impl Late {
+    fn lasts(&self, now: Instant) -> bool {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| now.saturating_duration_since(since) < LATE)
+    }
+
+    fn begins(&self, now: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+}
+
+/// One client's stream that looks for its server.
+pub(crate) struct Opening<'a> {
+    pub(crate) dispatch: &'a Dispatch,
+    /// The address of the service.
+    pub(crate) key: AddressKey,
+    /// The head of the stream.
+    pub(crate) head: Bytes,
+    pub(crate) inbox: &'a Arc<FlowInbox>,
+    pub(crate) socket: &'a mut Socket,
+    pub(crate) octets: &'a FlowOctets,
+    pub(crate) early: &'a mut Early,
+}
+
+/// A server's end that has answered.
+pub(crate) struct Opened {
+    /// The client's stream.
+    pub(crate) stream: Producer,
+    /// The server's.
+    pub(crate) answer: Consumer,
+    /// What was read early has gone with the client's stream.
+    pub(crate) said: bool,
+}
+
+enum Failure {
+    /// Without the client's octets it may go.
+    TooEarly,
+    /// The flow has ended.
+    Ended(Ending),
+}
+
+impl Opening<'_> {
+    /// Offers the stream until a server's end answers or the flow is over.
+    pub(crate) async fn run(mut self, late: &Late) -> Result<Opened, Ending> {
+        if !late.lasts(Instant::now()) {
+            self.look().await.map_err(Ending::Socket)?;
+            match self.attempt(true).await {
+                Err(Failure::TooEarly) => late.begins(Instant::now()),
+                Err(Failure::Ended(ending)) => return Err(ending),
+                Ok(opened) => return Ok(opened),
+            }
+        }
+        self.attempt(false).await.map_err(|failure| match failure {
+            // Nothing was early.
+            Failure::TooEarly => Ending::Refused,
+            Failure::Ended(ending) => ending,
+        })
+    }
+
+    /// Takes what the client has said with its connection, so that it leaves with the head of its stream.
+    async fn look(&mut self) -> io::Result<()> {
+        let keep = |_| {};
+        std::future::poll_fn(|cx| Poll::Ready(self.early.read(self.socket, self.octets, cx, keep)))
+            .await
+    }
+
+    async fn attempt(&mut self, early: bool) -> Result<Opened, Failure> {
+        let message = match early {
+            true => Message::early_tcp_stream(),
+            false => Message::tcp_stream(),
+        };
+        let (stream, consumer) = pipe(message);
+        stream.push(self.head.clone());
+        if early {
+            for chunk in &self.early.said {
+                stream.push(chunk.clone());
+            }
+        }
+        stream.bind(self.inbox.clone() as Arc<dyn Bell>, OWN);
+        match self.dispatch.send(&self.key, consumer) {
+            Ok(_) => {}
+            Err((Undeliverable::TooEarly, _)) => return Err(Failure::TooEarly),
+            Err(_) => return Err(Failure::Ended(Ending::Refused)),
+        }
+        let answer = self.answer(&stream, early).await?;
+        Ok(Opened {
+            stream,
+            answer,
+            said: early,
+        })
+    }
+
+    /// Waits for the opposite stream, or for the news that there will be none; what the client says goes out meanwhile if `early`.
+    async fn answer(&mut self, stream: &Producer, early: bool) -> Result<Consumer, Failure> {
+        let mut taken = Taken::default();
+        std::future::poll_fn(|cx| {
+            loop {
+                self.inbox.take(&mut taken, cx);
+                if taken.is_empty() {
+                    if early {
+                        let give = |chunk| {
+                            stream.push(chunk);
+                        };
+                        let read = self.early.read(self.socket, self.octets, cx, give);
+                        if let Err(error) = read {
+                            return Poll::Ready(Err(Failure::Ended(Ending::Socket(error))));
+                        }
+                    }
+                    return Poll::Pending;
+                }
+                if !taken.ready.is_empty() {
+                    taken.ready.clear();
+                    match stream.take_update().state {
+                        Some(DeliveryState::Accepted | DeliveryState::Received { .. }) | None => {}
+                        Some(state) => return Poll::Ready(Err(given_back(&state))),
+                    }
+                }
+                if let Some(command) = taken.commands.drain(..).next() {
+                    return Poll::Ready(match command {
+                        FlowCommand::Stream(answer) => Ok(answer),
+                        FlowCommand::Close => Err(Failure::Ended(Ending::Closed)),
+                    });
+                }
+            }
+        })
+        .await
+    }
+}
+
+fn given_back(state: &DeliveryState) -> Failure {
+    match state {
+        DeliveryState::Rejected(Some(error)) if error.condition == TOO_EARLY => Failure::TooEarly,
+        _ => Failure::Ended(Ending::Refused),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+mod tests {
+    use std::pin::pin;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::core::testing::{Taker, dispatch, serve};
+    use crate::tcp::observation::Observed;
+    use crate::transit::inbox::Inbox;
+
+    const HEAD: &[u8] = b"head:";
+
+    /// A client that has said hello, and a service that somebody has.
+    struct Flow {
+        dispatch: Dispatch,
+        key: AddressKey,
+        inbox: Arc<FlowInbox>,
+        taker: Arc<Taker>,
+        socket: Socket,
+        _client: TcpStream,
+        /// What a server goes on with.
+        kept: Vec<Consumer>,
+        octets: FlowOctets,
+        early: Early,
+        late: Late,
+    }
+
+    impl Flow {
+        async fn to(taker: Taker) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(b"hello").await.unwrap();
+            let (accepted, _) = listener.accept().await.unwrap();
+            accepted.readable().await.unwrap();
+            let dispatch = dispatch();
+            let key = dispatch.naming.key("service");
+            let taker = Arc::new(taker);
+            serve(&dispatch, &key, taker.clone());
+            Flow {
+                dispatch,
+                key,
+                inbox: Arc::new(Inbox::new()),
+                taker,
+                socket: Socket::Clear(accepted),
+                _client: client,
+                kept: Vec::new(),
+                octets: FlowOctets::default(),
+                early: Early::new(Observed::default()),
+                late: Late::default(),
+            }
+        }
+
+        /// Looks for the server, and has `server` do something with each stream that it gets; one that comes back is kept.
+        async fn open(
+            &mut self,
+            mut server: impl FnMut(Consumer, &FlowInbox) -> Option<Consumer>,
+        ) -> Result<Opened, Ending> {
+            let opening = Opening {
+                dispatch: &self.dispatch,
+                key: self.key.clone(),
+                head: Bytes::from_static(HEAD),
+                inbox: &self.inbox,
+                socket: &mut self.socket,
+                octets: &self.octets,
+                early: &mut self.early,
+            };
+            let mut opened = pin!(opening.run(&self.late));
+            loop {
+                tokio::select! {
+                    biased;
+                    opened = &mut opened => return opened,
+                    () = tokio::task::yield_now() => {}
+                }
+                if let Some(stream) = self.taker.take() {
+                    self.kept.extend(server(stream, &self.inbox));
+                }
+            }
+        }
+    }
+
+    fn said(stream: &Consumer) -> Vec<u8> {
+        let mut octets = Vec::new();
+        stream.take(|chunk| octets.extend_from_slice(&chunk));
+        octets
+    }
+
+    fn answer(stream: Consumer, inbox: &FlowInbox) -> Option<Consumer> {
+        let (_, consumer) = pipe(Message::tcp_stream());
+        assert!(inbox.send(FlowCommand::Stream(consumer)).is_ok());
+        Some(stream)
+    }
+
+    #[tokio::test]
+    async fn what_a_client_says_goes_with_its_stream_to_who_takes_it() {
+        let mut flow = Flow::to(Taker::early()).await;
+        let mut came = Vec::new();
+        let server = |stream: Consumer, inbox: &FlowInbox| {
+            came.push((said(&stream), stream.message().is_early()));
+            answer(stream, inbox)
+        };
+        assert!(flow.open(server).await.unwrap().said);
+        assert_eq!(came, [(b"head:hello".to_vec(), true)]);
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_early_gets_the_head_alone() {
+        let mut flow = Flow::to(Taker::default()).await;
+        let mut came = Vec::new();
+        let server = |stream: Consumer, inbox: &FlowInbox| {
+            came.push((said(&stream), stream.message().is_early()));
+            answer(stream, inbox)
+        };
+        // What was read stays, for when the answer has come.
+        assert!(!flow.open(server).await.unwrap().said);
+        assert_eq!(came, [(HEAD.to_vec(), false)]);
+        assert_eq!(flow.early.said, ["hello"]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_comes_back_as_too_early_goes_again_without_and_so_do_the_next() {
+        let mut flow = Flow::to(Taker::early()).await;
+        let mut came = Vec::new();
+        for _ in 0..2 {
+            let server = |stream: Consumer, inbox: &FlowInbox| {
+                came.push(said(&stream));
+                match stream.message().is_early() {
+                    true => {
+                        stream.settle(Undeliverable::TooEarly.state());
+                        None
+                    }
+                    false => answer(stream, inbox),
+                }
+            };
+            assert!(!flow.open(server).await.unwrap().said);
+        }
+        assert_eq!(came, [&b"head:hello"[..], HEAD, HEAD]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_comes_back_otherwise_is_refused() {
+        for state in [DeliveryState::Released, Undeliverable::Unavailable.state()] {
+            let mut flow = Flow::to(Taker::early()).await;
+            let server = |stream: Consumer, _: &FlowInbox| {
+                stream.settle(state.clone());
+                None
+            };
+            let opened = flow.open(server).await;
+            assert!(matches!(opened, Err(Ending::Refused)));
+        }
+    }
+
+    #[test]
+    fn after_a_while_octets_go_early_again() {
+        let late = Late::default();
+        let now = Instant::now();
+        assert!(!late.lasts(now));
+        late.begins(now);
+        assert!(late.lasts(now) && late.lasts(now + LATE - Duration::from_nanos(1)));
+        assert!(!late.lasts(now + LATE));
+    }
+}
