@@ -133,10 +133,13 @@ fn framing(headers: &[Header<'_>], version: Option<u8>) -> Result<Framing, Fault
                 }
             }
         } else if header.name.eq_ignore_ascii_case("transfer-encoding") && version != Some(0) {
-            let mut codings = header.value.split(|octet| matches!(octet, b',' | b' '));
-            let chunked =
-                codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"));
-            encoded = Some(encoded.unwrap_or(false) || chunked);
+            // Only the coding that was applied last says where the body ends, and the fields are one list (RFC 9112 §6.1, §6.3).
+            let mut codings = header.value.rsplit(|octet| matches!(octet, b',' | b' '));
+            let last = codings.find(|coding| !coding.trim_ascii().is_empty());
+            encoded = match last {
+                Some(coding) => Some(coding.trim_ascii().eq_ignore_ascii_case(b"chunked")),
+                None => Some(encoded.unwrap_or(false)),
+            };
         }
     }
     Ok(match (encoded, length) {

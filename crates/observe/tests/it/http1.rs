@@ -179,6 +179,18 @@ fn a_body_may_end_with_the_connection() {
 }
 
 #[test]
+fn a_body_whose_last_coding_is_not_chunked_ends_with_the_connection() {
+    tells(
+        vec![
+            client("GET / HTTP/1.1\r\n\r\n"),
+            server("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
+            server("HTTP/1.1 not a head"),
+        ],
+        &[request(0, "GET"), ANSWERED(0), status(0, 200, "OK"), told(0, 24)],
+    );
+}
+
+#[test]
 fn another_protocol_ends_observation() {
     tells(
         vec![
@@ -288,6 +300,16 @@ fn what_cannot_be_read_is_said() {
         ),
         (
             client("GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n"),
+            Fault::TransferEncoding,
+        ),
+        (
+            client("GET / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n"),
+            Fault::TransferEncoding,
+        ),
+        (
+            client(
+                "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n",
+            ),
             Fault::TransferEncoding,
         ),
         (

@@ -247,7 +247,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Counts an outcome.
+    /// Counts the outcome of a delivery that was counted as unsettled; `None` if its sender has not waited for one.
     pub(crate) fn settled(&mut self, state: Option<&DeliveryState>) {
         self.unsettled = self.unsettled.saturating_sub(1);
         match state {

@@ -191,10 +191,11 @@ impl Task {
                 // Without a link there is nothing to abort.
                 let _ = self.amqp.abort(id);
             }
+            let counted = !outbound.presettled;
             if let Some(outbound) = self.outbound.remove(token) {
                 outbound.consumer.settle(DeliveryState::Released);
             }
-            self.finish_front(id, Some(&DeliveryState::Released));
+            self.finish_front(id, counted.then_some(&DeliveryState::Released));
             return Step::Next;
         }
         let more = arrival.end.is_none();
@@ -229,13 +230,15 @@ impl Task {
                     return Step::Rest;
                 }
                 outbound.sent = true;
+                let counted = !outbound.presettled;
                 if settled {
                     // Nothing comes back for it.
                     if let Some(outbound) = self.outbound.remove(token) {
                         outbound.consumer.settle(DeliveryState::Accepted);
                     }
                 }
-                self.finish_front(id, settled.then_some(&DeliveryState::Accepted));
+                let outcome = (settled && counted).then_some(&DeliveryState::Accepted);
+                self.finish_front(id, outcome);
                 Step::Next
             }
             Ok(Sent::Window(delivery)) => {
@@ -261,7 +264,7 @@ impl Task {
         }
     }
 
-    /// The delivery that is first on a link has left it; `outcome` if it is settled, too.
+    /// The delivery that is first on a link has left it; `outcome` if it was not presettled and is settled now.
     fn finish_front(&mut self, id: LinkId, outcome: Option<&DeliveryState>) {
         self.pop_front(id);
         let Some(link) = self.link(id) else { return };

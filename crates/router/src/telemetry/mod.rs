@@ -2,6 +2,7 @@
 //!
 //! The decisions are [`skupper_vanflow::Emitter`]'s; here are the router's events, the addresses, and the clock.
 
+mod flow_events;
 mod flows;
 mod records;
 mod requests;
@@ -25,15 +26,12 @@ use crate::context::Context;
 use crate::core::Received;
 use crate::event::{Event, FlowEvent};
 use crate::tcp::Watch;
+use flow_events::FlowEvents;
 use flows::{FlowChange, Flows};
 use records::{Change, Records};
 
 /// How often it is seen who has come to listen, while somebody listens; every second time counters are read.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often flow events are taken: each wake-up of this task takes time from flows.
-const FLOW_PAUSE: Duration = Duration::from_millis(100);
-/// Flow events that are taken at once; when there are more, the next are taken without a pause.
-const FLOW_BATCH: usize = 256;
 
 /// Starts telling, in a task of `runtime`. It must be called before anything is made that is to be told of.
 pub(crate) fn start(context: &Arc<Context>, site: Option<&Attributes>, runtime: &Handle) {
@@ -68,48 +66,6 @@ pub(crate) fn start(context: &Arc<Context>, site: Option<&Attributes>, runtime: 
         _watches: watches,
     };
     runtime.spawn(teller.run(events, FlowEvents::new(flow_events), changes));
-}
-
-/// Flow events, taken in batches with a pause between.
-struct FlowEvents {
-    events: Option<mpsc::Receiver<FlowEvent>>,
-    /// When the next are taken.
-    due: tokio::time::Instant,
-    batch: Vec<FlowEvent>,
-}
-
-impl FlowEvents {
-    fn new(events: Option<mpsc::Receiver<FlowEvent>>) -> Self {
-        FlowEvents {
-            events,
-            due: tokio::time::Instant::now(),
-            batch: Vec::with_capacity(FLOW_BATCH),
-        }
-    }
-
-    /// Waits for the next batch. Nothing is lost if this is given up.
-    async fn arrive(&mut self) {
-        // Whoever tells an event while nobody waits for it wakes nobody.
-        tokio::time::sleep_until(self.due).await;
-        match &mut self.events {
-            Some(events) => events.recv_many(&mut self.batch, FLOW_BATCH).await,
-            None => std::future::pending().await,
-        };
-        if self.batch.len() < FLOW_BATCH {
-            self.due = tokio::time::Instant::now() + FLOW_PAUSE;
-        }
-    }
-
-    /// Takes a batch of what is there; false if that is nothing.
-    fn take(&mut self) -> bool {
-        while self.batch.len() < FLOW_BATCH
-            && let Some(events) = &mut self.events
-            && let Ok(event) = events.try_recv()
-        {
-            self.batch.push(event);
-        }
-        !self.batch.is_empty()
-    }
 }
 
 struct Teller {
@@ -175,8 +131,8 @@ impl Teller {
                     None => return,
                 },
                 () = flow_events.arrive() => {
-                    let all = flow_events.batch.len() < FLOW_BATCH;
-                    self.flow_events(flow_events.batch.drain(..));
+                    let all = !flow_events.is_full();
+                    self.flow_events(flow_events.drain());
                     let lost = self.context.events.lost_flows();
                     if all && std::mem::replace(&mut lost_before, lost) != lost {
                         let ended = self.flows.ended_unheard();
@@ -196,7 +152,7 @@ impl Teller {
                     if let Some(Update::Records { records, .. }) = read(&records) {
                         // They are of flows that have begun here, of which this task may not know yet.
                         while flow_events.take() {
-                            self.flow_events(flow_events.batch.drain(..));
+                            self.flow_events(flow_events.drain());
                         }
                         let now = self.now();
                         for record in records {

@@ -1,0 +1,270 @@
+//! Deliveries that came and were passed on, until they are settled.
+
+use std::sync::Arc;
+
+use skupper_amqp::DeliveryState;
+use skupper_amqp::connection::{Incoming, LinkId, SessionId};
+use skupper_amqp::message::flags;
+use skupper_management::entity::Role;
+use skupper_routing::AddressKey;
+
+use super::super::links::{Collecting, Current, End, Inbound, Replenish};
+use super::super::onward::Onward;
+use super::super::resend::Resend;
+use super::super::task::Task;
+use crate::transit::inbox::Bell;
+use crate::transit::message::Message;
+use crate::transit::pipe::{HIGH_WATER, Update, pipe};
+
+/// Octets that wait for the slowest consumer of a multicast message: long, so that one who takes nothing for a while does not
+/// hold the others up. The copies share them.
+const MOST_MULTICAST: usize = 4 * 1024 * 1024;
+/// Octets that wait for the consumer of a delivery that must not be held back: far more than a TCP flow's window. A
+/// sender that has more under way does not keep to it.
+const MOST_UNHELD: usize = 8 * 1024 * 1024;
+
+impl Task {
+    #[allow(clippy::too_many_arguments, reason = "the parts of one delivery")]
+    pub(super) fn begin_forwarding(
+        &mut self,
+        id: LinkId,
+        session: SessionId,
+        collecting: Collecting,
+        message: Message,
+        key: &AddressKey,
+        used: usize,
+        more: bool,
+    ) {
+        let Collecting {
+            delivery,
+            settled,
+            octets,
+            ..
+        } = collecting;
+        let body = octets.into_bytes().slice(used..);
+        let mut resend = (message.is_resent() && !settled).then(Box::default);
+        let body = self.kept.more(&mut resend, body);
+        let (producer, consumer) = pipe(message);
+        producer.push(body);
+        if !more {
+            producer.complete(settled);
+        }
+        if self.settings.role == Role::RouteContainer {
+            self.context.dispatch.uses.count_from_container(key);
+        }
+        let way = match self.context.dispatch.send(key, consumer) {
+            Ok(way) => way,
+            Err((why, consumer)) => {
+                self.count_dropped(id, settled);
+                consumer.settle(why.state());
+                None
+            }
+        };
+        match (&mut resend, way) {
+            (Some(resend), Some(way)) => resend.went(key, way),
+            _ => self.kept.forget(resend.take()),
+        }
+        let onward = Onward::One(producer);
+        self.follow(id, session, delivery, onward, resend, settled, more);
+    }
+
+    /// Follows a delivery that was passed on until it is settled.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one delivery")]
+    pub(super) fn follow(
+        &mut self,
+        id: LinkId,
+        session: SessionId,
+        delivery: u32,
+        onward: Onward,
+        resend: Option<Box<Resend>>,
+        settled: bool,
+        more: bool,
+    ) {
+        let at_once = match self.link(id).map(|link| &link.end) {
+            Some(End::Receiver(receiver)) => receiver.replenish == Replenish::AtOnce,
+            _ => false,
+        };
+        if at_once || settled {
+            self.replenish(id);
+        }
+        if settled && !more {
+            return;
+        }
+        let most = most_waiting(&onward);
+        let token = self.inbound.insert(Inbound {
+            onward,
+            link: id,
+            session,
+            delivery,
+            complete: !more,
+            settled,
+            owed: false,
+            state: None,
+            held: 0,
+            most,
+            owes_credit: !(at_once || settled),
+            resend,
+        });
+        self.amqp.tag_delivery(id, delivery, token.into());
+        let bell = self.handle.clone() as Arc<dyn Bell>;
+        if let Some(inbound) = self.inbound.get_mut(token) {
+            inbound.onward.bind(&bell, token * 2 + 1);
+        }
+        if more
+            && let Some(link) = self.link(id)
+            && let End::Receiver(receiver) = &mut link.end
+        {
+            receiver.current = Current::Forwarding(token);
+        }
+        // It may have been answered before the bell was there.
+        self.attend_inbound(token);
+    }
+
+    /// The consumer of a delivery that came has moved.
+    pub(in crate::connection) fn attend_inbound(&mut self, token: u32) {
+        let Some(inbound) = self.inbound.get_mut(token) else {
+            return;
+        };
+        let mut update = inbound.onward.take_update();
+        if self.resend(token, &update) {
+            // What follows is told of the destination that it goes to now.
+            update = Update::default();
+        }
+        let Some(inbound) = self.inbound.get_mut(token) else {
+            return;
+        };
+        if inbound.held > 0 && !inbound.onward.must_wait(inbound.most) {
+            self.amqp
+                .release(inbound.session, std::mem::take(&mut inbound.held));
+        }
+        if inbound.settled {
+            // The sender wants to know nothing any more.
+            return;
+        }
+        let (id, delivery) = (inbound.link, inbound.delivery);
+        let settle = update.settled && inbound.complete;
+        inbound.owed = update.settled && !inbound.complete;
+        let news = update.state.is_some();
+        inbound.state = update.state.or(inbound.state.take());
+        let state = inbound.state.clone();
+        if news || settle {
+            // A link that is gone has settled all its deliveries.
+            let _ = self.amqp.dispose(id, delivery, state.clone(), settle);
+        }
+        if settle {
+            self.finish_inbound(token, state.as_ref());
+        }
+    }
+
+    /// The sender settled, or told its own state, which changes nothing here.
+    pub(in crate::connection) fn on_sender_settled(&mut self, token: u32, delivery: u32, settled: bool) {
+        if !settled {
+            return;
+        }
+        let Some(inbound) = self.inbound.get_mut(token) else {
+            return;
+        };
+        if inbound.delivery != delivery {
+            return;
+        }
+        inbound.onward.settle();
+        if inbound.complete {
+            return self.finish_inbound(token, None);
+        }
+        let id = inbound.link;
+        if !std::mem::replace(&mut inbound.settled, true)
+            && let Some(link) = self.link(id)
+        {
+            link.counts.settled(None);
+        }
+    }
+
+    /// A delivery that came is over.
+    fn finish_inbound(&mut self, token: u32, state: Option<&DeliveryState>) {
+        let Some(inbound) = self.inbound.remove(token) else {
+            return;
+        };
+        if inbound.held > 0 {
+            self.amqp.release(inbound.session, inbound.held);
+        }
+        self.kept.forget(inbound.resend);
+        let id = inbound.link;
+        let Some(link) = self.link(id) else { return };
+        if !inbound.settled {
+            link.counts.settled(state);
+        }
+        if inbound.owes_credit {
+            self.replenish(id);
+        }
+    }
+
+    pub(super) fn forward_more(&mut self, token: u32, incoming: Incoming) {
+        let Incoming {
+            link,
+            session,
+            payload,
+            settled,
+            more,
+            aborted,
+            ..
+        } = incoming;
+        let Some(inbound) = self.inbound.get_mut(token) else {
+            return self.amqp.release(session, 1);
+        };
+        let mut hold = false;
+        if !payload.is_empty() {
+            let most = inbound.most;
+            let payload = self.kept.more(&mut inbound.resend, payload);
+            if more || aborted {
+                let waiting = inbound.onward.push(payload);
+                hold = waiting >= most && inbound.onward.must_wait(most);
+            } else {
+                inbound
+                    .onward
+                    .push_last(&payload, settled || inbound.settled);
+            }
+        }
+        if hold {
+            inbound.held += 1;
+        } else {
+            self.amqp.release(session, 1);
+        }
+        if aborted {
+            inbound.onward.abort();
+            return self.finish_inbound(token, None);
+        }
+        if !more {
+            self.complete_inbound(token, link, settled);
+        }
+    }
+
+    /// The last octet of a delivery that is passed on has come.
+    fn complete_inbound(&mut self, token: u32, link: LinkId, settled: bool) {
+        let Some(inbound) = self.inbound.get_mut(token) else {
+            return;
+        };
+        inbound.complete = true;
+        let settled = settled || inbound.settled;
+        inbound.onward.complete(settled);
+        if inbound.owed {
+            let delivery = inbound.delivery;
+            let state = inbound.state.clone();
+            // A link that is gone has settled all its deliveries.
+            let _ = self.amqp.dispose(link, delivery, state.clone(), true);
+            return self.finish_inbound(token, state.as_ref());
+        }
+        if settled {
+            self.finish_inbound(token, None);
+        }
+    }
+}
+
+fn most_waiting(onward: &Onward) -> usize {
+    match onward {
+        Onward::One(producer) => match producer.message().annotations.flags & flags::Q2_DISABLED {
+            0 => HIGH_WATER,
+            _ => MOST_UNHELD,
+        },
+        Onward::Copies(_) => MOST_MULTICAST,
+    }
+}
