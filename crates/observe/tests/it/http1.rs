@@ -186,7 +186,12 @@ fn a_body_whose_last_coding_is_not_chunked_ends_with_the_connection() {
             server("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
             server("HTTP/1.1 not a head"),
         ],
-        &[request(0, "GET"), ANSWERED(0), status(0, 200, "OK"), told(0, 24)],
+        &[
+            request(0, "GET"),
+            ANSWERED(0),
+            status(0, 200, "OK"),
+            told(0, 24),
+        ],
     );
 }
 

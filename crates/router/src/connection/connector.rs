@@ -449,6 +449,13 @@ impl AmqpConnector {
             ordinal,
         );
         let registered = context.connections.enter(&handle);
+        if context
+            .profiles
+            .is_past(&self.settings.ssl_profile, ordinal)
+        {
+            // What closes outdated connections did not see this one yet.
+            return Outcome::Refused;
+        }
         let task = Task::new(context.clone(), handle.clone(), settings, transport, config);
         let opened = self.clone().follow(handle.clone(), member.clone());
         let run = Box::pin(task.run());

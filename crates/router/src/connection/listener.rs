@@ -274,7 +274,12 @@ impl AmqpListener {
         };
         let certificate = peer_certificate(&transport);
         let number = context.numbers.connection();
-        let Settings { name, role, .. } = &self.settings;
+        let Settings {
+            name,
+            role,
+            ssl_profile,
+            ..
+        } = &self.settings;
         let ordinal = loaded.as_ref().map(|loaded| loaded.ordinal);
         let handle =
             ConnectionHandle::new(number, worker, *role, true, name.as_str().into(), ordinal);
@@ -316,6 +321,10 @@ impl AmqpListener {
             "[C{number}] Accepted connection to {} from {peer}", attempt.endpoint
         );
         let registered = context.connections.enter(&handle);
+        if context.profiles.is_past(ssl_profile, ordinal) {
+            // What closes outdated connections did not see this one yet.
+            return;
+        }
         let attempt = Attempt {
             ordinal: ordinal.unwrap_or(0),
             ..attempt

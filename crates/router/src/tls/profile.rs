@@ -159,6 +159,13 @@ impl Profiles {
             .ok_or_else(|| LoadError::NoProfile(name.to_owned()))
     }
 
+    /// Whether what was made with a profile's credential of this ordinal is no longer valid.
+    pub(crate) fn is_past(&self, name: &str, ordinal: Option<u64>) -> bool {
+        let Some(ordinal) = ordinal else { return false };
+        let profile = self.get(name);
+        profile.is_ok_and(|profile| profile.revisions().borrow().oldest > ordinal)
+    }
+
     /// For a TCP listener's next client.
     pub(crate) fn tcp_server(
         &self,

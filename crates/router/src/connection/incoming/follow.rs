@@ -157,7 +157,12 @@ impl Task {
     }
 
     /// The sender settled, or told its own state, which changes nothing here.
-    pub(in crate::connection) fn on_sender_settled(&mut self, token: u32, delivery: u32, settled: bool) {
+    pub(in crate::connection) fn on_sender_settled(
+        &mut self,
+        token: u32,
+        delivery: u32,
+        settled: bool,
+    ) {
         if !settled {
             return;
         }
