@@ -231,7 +231,7 @@ fn play(seed: u64, told: bool) -> Result<(), String> {
 fn histories_with_edges_come_to_rest() {
     histories(
         "histories_with_edges_come_to_rest",
-        300,
+        150,
         "edge routers",
         play,
     );
