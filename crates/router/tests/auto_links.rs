@@ -9,8 +9,10 @@
 mod common;
 
 use common::clients::*;
+use common::raw::Raw;
 use common::*;
 use serde_json::{Value, json};
+use skupper_amqp::connection::Event;
 use skupper_client::ClientError;
 use skupper_management::agent::Store;
 use skupper_management::{Attributes, Kind};
@@ -134,4 +136,27 @@ fn a_refused_link_is_tried_again() {
         .delete(Kind::ConfigAddress, &closed)
         .unwrap();
     wait_for_status(&gate, "out", "active");
+}
+
+/// A container that connects to the router gets the router's open before the links that the router attaches.
+#[test]
+fn a_container_that_connects_gets_its_links_behind_the_open() {
+    let gate = router(
+        "gate",
+        &[
+            json!(["listener", {"name": "broker", "role": "route-container", "host": "127.0.0.1", "port": "0"}]),
+            auto_link(
+                "in",
+                "in",
+                &json!({"address": "inside", "externalAddress": "feed", "connection": "broker"}),
+            ),
+        ],
+    );
+    let port = listener_port(&gate, "broker");
+    let mut broker = Raw::open(connect(([127, 0, 0, 1], port).into()));
+    let source = broker.wait("attach", |event| match event {
+        Event::Attached { attach, .. } => Some(attach.source.clone()),
+        _ => None,
+    });
+    assert_eq!(source.unwrap().address.as_deref(), Some("feed"));
 }

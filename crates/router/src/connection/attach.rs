@@ -45,6 +45,8 @@ impl Task {
         if !self.is_admitted(open, now) {
             return;
         }
+        // Where this side waited for the peer, its open goes before anything that is begun or attached.
+        self.amqp.answer_open(self.terms());
         let incoming = self.handle.incoming;
         let address = self.settings.address.clone();
         let mut peer = Peer::read(open, self.settings.cost, incoming, address);

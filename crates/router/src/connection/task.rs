@@ -386,7 +386,7 @@ impl Task {
         match event {
             Event::Opened(open) => {
                 self.on_opened(&open, now);
-                self.answer_open(now);
+                self.take_rest(now);
             }
             Event::Attached {
                 link, by, attach, ..
@@ -442,13 +442,11 @@ impl Task {
         }
     }
 
-    /// Opens this side too, where it waited for the peer, and takes what the peer has sent behind its open.
-    fn answer_open(&mut self, now: Duration) {
-        let terms = self.terms();
+    /// Takes what the peer has sent behind its open.
+    fn take_rest(&mut self, now: Duration) {
         let Task {
             transport, amqp, ..
         } = self;
-        amqp.answer_open(terms);
         transport.give_rest(&mut |input| amqp.handle_input(input, now));
     }
 

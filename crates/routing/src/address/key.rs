@@ -160,7 +160,7 @@ impl Naming {
 
     /// The key of an address as a link, a `to` or a reply-to names it.
     pub fn key(&self, address: &str) -> AddressKey {
-        let address = strip_separator(strip_host(address));
+        let address = bare(address);
         self.reserved(address)
             .unwrap_or_else(|| AddressKey::mobile(address))
     }
@@ -223,6 +223,12 @@ fn element<'a>(address: &'a str, name: &str) -> Option<&'a str> {
 
 fn first(address: &str) -> &str {
     address.split_once('/').map_or(address, |(first, _)| first)
+}
+
+/// What of an address counts: without `amqp:/`, `amqp://host/` or a leading `/` (any scheme will do), and without a separator at
+/// its end. Whoever judges an address judges this, since it is what the address leads to.
+pub fn bare(address: &str) -> &str {
+    strip_separator(strip_host(address))
 }
 
 fn strip_separator(address: &str) -> &str {

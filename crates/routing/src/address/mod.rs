@@ -4,6 +4,6 @@ mod key;
 mod pattern;
 mod treatment;
 
-pub use key::{AddressKey, Class, Naming};
+pub use key::{AddressKey, Class, Naming, bare};
 pub use pattern::{Pattern, PatternError, Patterns};
 pub use treatment::{Treatment, TreatmentRules};
