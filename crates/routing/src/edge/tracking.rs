@@ -10,6 +10,8 @@ use crate::address::AddressKey;
 pub struct Tracking {
     listens: bool,
     reachable: BTreeMap<u64, AddressKey>,
+    /// How many of those links each address has: what is told is of an address, not of a link.
+    links: BTreeMap<AddressKey, usize>,
 }
 
 impl Tracking {
@@ -35,20 +37,41 @@ impl Tracking {
         key: &AddressKey,
         reachable: bool,
     ) -> Option<(AddressKey, bool)> {
-        let before = match reachable {
-            true => self.reachable.insert(link, key.clone()),
-            false => self.reachable.remove(&link),
-        };
-        let changed = before.is_some() != reachable;
-        (self.listens && changed).then(|| (key.clone(), reachable))
+        match reachable {
+            true => self.add(link, key).then(|| (key.clone(), true)),
+            false => self.take(link).map(|key| (key, false)),
+        }
+        .filter(|_| self.listens)
+    }
+
+    /// Whether that is new.
+    fn add(&mut self, link: u64, key: &AddressKey) -> bool {
+        let is_new = self.reachable.insert(link, key.clone()).is_none();
+        if is_new {
+            *self.links.entry(key.clone()).or_default() += 1;
+        }
+        is_new
+    }
+
+    /// The address, if it has no other link.
+    fn take(&mut self, link: u64) -> Option<AddressKey> {
+        let key = self.reachable.remove(&link)?;
+        let links = self.links.get_mut(&key)?;
+        *links -= 1;
+        let was_last = *links == 0;
+        if was_last {
+            self.links.remove(&key);
+        }
+        was_last.then_some(key)
     }
 
     /// The link of a producer is gone. What was told of it is taken back: it may have crossed with the link's end, and a new
     /// link for the address would be taken for one that has a destination.
     #[must_use]
     pub fn gone(&mut self, link: u64) -> Option<(AddressKey, bool)> {
-        let key = self.reachable.remove(&link)?;
-        self.listens.then_some((key, false))
+        self.take(link)
+            .filter(|_| self.listens)
+            .map(|key| (key, false))
     }
 }
 
@@ -77,7 +100,9 @@ mod tests {
         assert!(tracking.begin().is_empty());
         assert_eq!(tracking.gone(1), None);
         assert_eq!(tracking.changed(1, &echo, true), Some((echo.clone(), true)));
-        assert_eq!(tracking.gone(1), Some((echo, false)));
-        assert_eq!(tracking.gone(1), None);
+        assert_eq!(tracking.changed(2, &echo, true), Some((echo.clone(), true)));
+        assert_eq!(tracking.gone(1), None, "the other link has a destination");
+        assert_eq!(tracking.gone(2), Some((echo, false)));
+        assert_eq!(tracking.gone(2), None);
     }
 }
