@@ -92,7 +92,7 @@ impl Dispatch {
     /// has tried; a stream to a router may have to wait until there is a way. Returns the way, where there may be others. On
     /// failure the consumer comes back.
     pub fn send(&self, key: &AddressKey, consumer: Consumer) -> Gone {
-        match self.attempt(key, consumer) {
+        match self.send_at_once(key, consumer) {
             Err((Undeliverable::NoRoute, consumer)) => {
                 let added = self.waiting.add(key, consumer);
                 let added = added.map(|()| None);
@@ -102,8 +102,8 @@ impl Dispatch {
         }
     }
 
-    /// Sends a delivery by what is known now.
-    pub(super) fn attempt(&self, key: &AddressKey, consumer: Consumer) -> Gone {
+    /// The same by what is known now: nothing waits.
+    pub(crate) fn send_at_once(&self, key: &AddressKey, consumer: Consumer) -> Gone {
         match key.class() {
             Class::Local if key.text().starts_with(PREFIX) => match self.replies.get(key.text()) {
                 Some(sink) => {
@@ -289,8 +289,9 @@ impl Dispatch {
         }
         if let Some(uplink) = forwarding.uplink.as_ref().filter(|_| !told_interior) {
             let (producer, consumer) = copy();
-            uplink.sink.deliver(consumer);
-            copies.push(producer);
+            if deliver(uplink, consumer).is_ok() {
+                copies.push(producer);
+            }
         }
         if let Some(remotes) = forwarding.table.remotes(key) {
             let table = &forwarding.table;

@@ -92,7 +92,7 @@ impl Dispatch {
                 consumer,
                 until,
             } = stream;
-            match self.attempt(&key, consumer) {
+            match self.send_at_once(&key, consumer) {
                 Ok(_) => {}
                 Err((Undeliverable::NoRoute, consumer)) if now < until => still.push(Stream {
                     key,

@@ -14,7 +14,9 @@ use super::socket::{Socket, next_chunk};
 
 /// Octets that are read of a client so soon: a request, but not a whole upload, which would lie at a router whose server cannot
 /// be reached.
-const MOST: u64 = 16 * 1024;
+const MOST: usize = 16 * 1024;
+/// In so many pieces.
+const MOST_PIECES: usize = 64;
 /// Octets of a client, from its first one on.
 pub(crate) struct Early {
     /// Who reads along.
@@ -22,7 +24,7 @@ pub(crate) struct Early {
     /// The octets: kept until the server's end has answered, since they may have to be sent again.
     pub(crate) said: Vec<Bytes>,
     /// How many those are.
-    pub(crate) octets: u64,
+    pub(crate) octets: usize,
     /// The client has come to its end.
     pub(crate) ended: bool,
     /// When the first of them were read.
@@ -49,13 +51,15 @@ impl Early {
         cx: &mut Context<'_>,
         mut give: impl FnMut(Bytes),
     ) -> io::Result<()> {
-        while !self.ended && self.octets < MOST {
-            match next_chunk(socket, cx) {
+        while !self.ended && self.octets < MOST && self.said.len() < MOST_PIECES {
+            match next_chunk(socket, MOST - self.octets, cx) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Err(error)) => return Err(error),
                 // What it means for the opposite direction is known when that exists.
                 Poll::Ready(Ok(chunk)) if chunk.is_empty() => self.ended = true,
                 Poll::Ready(Ok(chunk)) => {
+                    // A slice would keep the whole block that it was read into, for as long as the server's end takes to answer.
+                    let chunk = Bytes::copy_from_slice(&chunk);
                     give(chunk.clone());
                     self.add(chunk, octets);
                 }
@@ -66,8 +70,8 @@ impl Early {
 
     fn add(&mut self, chunk: Bytes, octets: &FlowOctets) {
         self.asked.get_or_insert_with(Instant::now);
-        self.octets += chunk.len() as u64;
-        octets.outward.store(self.octets, Ordering::Relaxed);
+        self.octets += chunk.len();
+        octets.outward.store(self.octets as u64, Ordering::Relaxed);
         self.observed.feed(Side::Client, &chunk);
         self.said.push(chunk);
     }
@@ -82,7 +86,6 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::transit::block;
 
     async fn sockets() -> (TcpStream, Socket) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -131,11 +134,22 @@ mod tests {
         let upload = tokio::spawn(async move { client.write_all(&[7; 4 << 20]).await });
         let mut early = Early::new(Observed::default());
         read_until(&mut early, &mut socket, |early| early.octets >= MOST).await;
-        let read = early.octets;
-        assert!(read < MOST + block::BLOCK as u64, "{read}");
         socket.tcp().readable().await.unwrap();
         read_until(&mut early, &mut socket, |_| true).await;
-        assert_eq!(early.octets, read);
+        assert_eq!(early.octets, MOST);
         upload.abort();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_says_one_octet_at_a_time_is_not_listened_to_for_ever() {
+        let (mut client, mut socket) = sockets().await;
+        let mut early = Early::new(Observed::default());
+        for said in 1..=MOST_PIECES + 1 {
+            client.write_all(b"x").await.unwrap();
+            socket.tcp().readable().await.unwrap();
+            let most = said.min(MOST_PIECES);
+            read_until(&mut early, &mut socket, |early| early.said.len() == most).await;
+        }
+        assert_eq!(early.octets, MOST_PIECES);
     }
 }

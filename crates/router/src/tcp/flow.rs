@@ -23,6 +23,7 @@ use super::pump::{Ending, Ends, FlowCommand, FlowEnd, FlowInbox, FlowOctets, Pum
 use super::socket::Socket;
 use super::window::MOST;
 use crate::context::Context;
+use crate::core::dispatch::Undeliverable;
 use crate::core::forwarding::Sink;
 use crate::event::{FlowEvent, FlowRecord, FlowSide};
 use crate::transit::inbox::{Bell, Inbox, Taken};
@@ -230,7 +231,7 @@ async fn run_client(
         said,
     } = match opening.run(&target.late).await {
         Ok(opened) => opened,
-        Err(ending) => return ending,
+        Err(ending) => return ending.tell(&socket),
     };
     let mut arrival = HeadReader::new(answer, inbox.clone());
     let (window, consumer, rest) = match arrival.read().await {
@@ -238,9 +239,10 @@ async fn run_client(
         // The other end sends something that is no stream.
         HeadOutcome::Wrong(consumer) | HeadOutcome::Malformed(consumer) => {
             consumer.settle(rejected());
-            return Ending::Refused;
+            return Ending::Refused.tell(&socket);
         }
-        HeadOutcome::Lost | HeadOutcome::Closed => return Ending::Refused,
+        HeadOutcome::Lost => return Ending::Refused.tell(&socket),
+        HeadOutcome::Closed => return Ending::Closed.tell(&socket),
     };
     // Nobody can send a second stream once the name is gone.
     drop(reply);
@@ -451,7 +453,13 @@ async fn run_server(
     };
     producer.push(reply.encode());
     let key = context.dispatch.naming.key(&reply.to);
-    let ending = match context.dispatch.send(&key, answer) {
+    // What has been said early is done by the server as soon as it hears it: not while the answer may find no way.
+    let early = consumer.message().is_early();
+    let sent = match early {
+        true => context.dispatch.send_at_once(&key, answer),
+        false => context.dispatch.send(&key, answer),
+    };
+    let ending = match sent {
         Ok(_) => {
             let octets: Arc<FlowOctets> = record
                 .as_ref()
@@ -472,7 +480,10 @@ async fn run_server(
             .await
         }
         Err(_) => {
-            consumer.settle(DeliveryState::failed());
+            consumer.settle(match early {
+                true => Undeliverable::TooEarly.state(),
+                false => DeliveryState::failed(),
+            });
             Ending::Refused
         }
     };

@@ -142,6 +142,10 @@ impl Opening<'_> {
                     }
                     return Poll::Pending;
                 }
+                let closes = |command: &FlowCommand| matches!(command, FlowCommand::Close);
+                if taken.commands.iter().any(closes) {
+                    return Poll::Ready(Err(Failure::Ended(Ending::Closed)));
+                }
                 if !taken.ready.is_empty() {
                     taken.ready.clear();
                     match stream.take_update().state {
@@ -149,11 +153,8 @@ impl Opening<'_> {
                         Some(state) => return Poll::Ready(Err(given_back(&state))),
                     }
                 }
-                if let Some(command) = taken.commands.drain(..).next() {
-                    return Poll::Ready(match command {
-                        FlowCommand::Stream(answer) => Ok(answer),
-                        FlowCommand::Close => Err(Failure::Ended(Ending::Closed)),
-                    });
+                if let Some(FlowCommand::Stream(answer)) = taken.commands.drain(..).next() {
+                    return Poll::Ready(Ok(answer));
                 }
             }
         })
@@ -321,6 +322,20 @@ mod tests {
             let opened = flow.open(server).await;
             assert!(matches!(opened, Err(Ending::Refused)));
         }
+    }
+
+    #[tokio::test]
+    async fn a_flow_that_is_closed_meanwhile_does_not_go_again() {
+        let mut flow = Flow::to(Taker::early()).await;
+        let mut streams = 0;
+        let server = |stream: Consumer, inbox: &FlowInbox| {
+            streams += 1;
+            stream.settle(Undeliverable::TooEarly.state());
+            assert!(inbox.send(FlowCommand::Close).is_ok());
+            None
+        };
+        let opened = flow.open(server).await;
+        assert!(matches!(opened, Err(Ending::Closed)) && streams == 1);
     }
 
     #[test]

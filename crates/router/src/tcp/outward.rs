@@ -15,6 +15,7 @@ use super::observation::Observed;
 use super::pump::{FlowInbox, FlowOctets};
 use super::socket::{Socket, next_chunk};
 use super::window::Window;
+use crate::transit::block::BLOCK;
 use crate::transit::inbox::Bell;
 use crate::transit::pipe::{HIGH_WATER, Producer};
 
@@ -52,7 +53,7 @@ impl Outward {
         Outward {
             observed: early.observed,
             producer,
-            sent: early.octets,
+            sent: early.octets as u64,
             window: Window::new(None),
             unlimited: false,
             held: false,
@@ -131,7 +132,7 @@ impl Outward {
         }
         let read = match self.ended {
             true => Poll::Ready(Ok(Bytes::new())),
-            false => next_chunk(socket, cx),
+            false => next_chunk(socket, BLOCK, cx),
         };
         match read {
             Poll::Pending => Ok(false),

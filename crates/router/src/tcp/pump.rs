@@ -90,6 +90,14 @@ impl Ending {
     fn breaks_off(&self) -> bool {
         matches!(self, Ending::Refused | Ending::Lost | Ending::Closed)
     }
+
+    /// Tells a socket's peer that the flow broke off, if it did.
+    pub(crate) fn tell(self, socket: &Socket) -> Self {
+        if self.breaks_off() {
+            socket.reset();
+        }
+        self
+    }
 }
 
 /// Which end of a flow a socket is.
@@ -214,9 +222,7 @@ impl Pump {
     pub(crate) async fn run(mut self) -> Ending {
         let ending = std::future::poll_fn(|cx| self.poll(cx)).await;
         self.inbox.close();
-        if ending.breaks_off() {
-            self.socket.reset();
-        }
+        let ending = ending.tell(&self.socket);
         if !matches!(ending, Ending::Done) {
             self.outward.abort();
             if let Some(consumer) = self.inward.consumer.take() {

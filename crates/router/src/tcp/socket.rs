@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
@@ -101,11 +101,21 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// What a socket gives next; nothing at its end.
-pub(crate) fn next_chunk(socket: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-    block::with_block(|block| match pin!(socket.read_buf(block)).poll(cx) {
-        Poll::Pending => Poll::Pending,
-        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-        Poll::Ready(Ok(_)) => Poll::Ready(Ok(block::take_all(block))),
+/// What a socket gives next, at most so many octets; nothing at its end.
+pub(crate) fn next_chunk(
+    socket: &mut Socket,
+    most: usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<Bytes>> {
+    block::with_block(|block| {
+        let read = {
+            let mut room = (&mut *block).limit(most);
+            pin!(socket.read_buf(&mut room)).poll(cx)
+        };
+        match read {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(block::take_all(block))),
+        }
     })
 }

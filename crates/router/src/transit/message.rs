@@ -81,9 +81,10 @@ impl Default for Message {
 }
 
 impl Message {
-    /// Whether it goes to another destination when the next hop releases it (router protocol reference §6.3).
+    /// Whether it goes to another destination when the next hop releases it (router protocol reference §6.3). A client's octets that
+    /// came early do not: a server may have done what they say.
     pub fn is_resent(&self) -> bool {
-        self.annotations.flags & flags::RESEND_RELEASED != 0
+        self.annotations.flags & flags::RESEND_RELEASED != 0 && !self.is_early()
     }
 
     /// Whether a client's octets come with its stream, before the server's end has answered.
