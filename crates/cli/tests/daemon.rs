@@ -46,7 +46,10 @@ fn a_router_goes_on_by_itself_and_says_why_if_it_cannot() {
     );
     assert!(!pid_file.exists());
 
-    std::fs::write(&config, r#"[["router", {"id": "daemon"}]]"#).unwrap();
+    // Its log goes where who started it would have looked for the news.
+    let logs = r#"["log", {"module": "DEFAULT", "enable": "info+", "outputFile": "stdout"}]"#;
+    let sections = format!(r#"[["router", {{"id": "daemon"}}], {logs}]"#);
+    std::fs::write(&config, sections).unwrap();
     let started = start(&config, &pid_file);
     assert!(started.status.success(), "{started:?}");
     let pid = std::fs::read_to_string(&pid_file).unwrap();

@@ -458,6 +458,11 @@ fn a_virtual_host_is_replaced_for_those_who_come_then() {
     assert!(store.find(Kind::Vhost, "identity", "vhost/v").is_empty());
     let stats = |store: &Entities| store.find(Kind::VhostStats, "identity", "vhostStats/v");
     assert_eq!(stats(store)[0]["connectionsCurrent"], 2);
+    // Who is connected still counts when it comes again.
+    let again = store.create(Kind::Vhost, current).unwrap();
+    assert_eq!(stats(store).len(), 1);
+    assert_eq!(stats(store)[0]["connectionsCurrent"], 2);
+    store.delete(Kind::Vhost, &again).unwrap();
     drop((before, after));
     wait_for("end of its counters", || {
         stats(store).is_empty().then_some(())

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
@@ -36,23 +38,23 @@ fn detached() -> io::Result<String> {
     let mut arguments = std::env::args_os();
     // The name decides what the program is.
     let name = arguments.next().unwrap_or_else(|| OsString::from(PROGRAM));
+    // Not its standard output: that may be where its log goes.
+    let (ours, theirs) = UnixStream::pair()?;
     let mut child = Command::new(std::env::current_exe()?)
         .arg0(name)
         .args(arguments)
         .env(DETACHED, "1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
     let mut said = String::new();
-    if let Some(output) = child.stdout.take() {
-        let mut output = BufReader::new(output);
-        output.read_line(&mut said)?;
-        if said.trim() == RUNS {
-            return Ok(said);
-        }
-        output.read_to_string(&mut said)?;
+    let mut output = BufReader::new(ours);
+    output.read_line(&mut said)?;
+    if said.trim() == RUNS {
+        return Ok(said);
     }
+    output.read_to_string(&mut said)?;
     if said.is_empty() {
         let status = child.wait()?;
         said = format!("{PROGRAM}: the router's process ended and said nothing: {status}");
@@ -68,7 +70,6 @@ pub(super) fn detach() -> io::Result<()> {
 
 /// Tells the process that waits that the router runs, or why it does not. It reads nothing after that.
 pub(super) fn tell(failure: Option<&str>) -> io::Result<()> {
-    let mut output = io::stdout();
-    writeln!(output, "{}", failure.unwrap_or(RUNS))?;
-    output.flush()
+    let mut output = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    writeln!(output, "{}", failure.unwrap_or(RUNS))
 }

@@ -134,7 +134,8 @@ impl Task {
         attach: &Attach,
         terminus: &Terminus,
     ) -> bool {
-        let address = terminus.address.as_deref();
+        // What is dynamic asks for no address of its own, and the policy has judged it so.
+        let address = terminus.address.as_deref().filter(|_| !terminus.dynamic);
         let sending = attach.role == LinkRole::Receiver;
         let interior = self.settings.role == Role::Edge && self.handle.incoming;
         let between = self.settings.role == Role::InterEdge;

@@ -204,11 +204,8 @@ impl Task {
             return Step::Rest;
         }
         let settled = outbound.presettled || (!more && arrival.settled);
-        if outbound.delivery.is_none() && message_log::is_on(self.settings.components) {
-            let head = outbound.payload.head(message_log::MOST_HEAD);
-            let link = self.links.get(id.index()).and_then(Option::as_deref);
-            message_log::tell(self.handle.number, link, &head, self.settings.components);
-        }
+        let untold = outbound.delivery.is_none() && message_log::is_on(self.settings.components);
+        let head = untold.then(|| outbound.payload.head(message_log::MOST_HEAD));
         let outgoing = Outgoing {
             tag: outbound.tag,
             settled,
@@ -217,6 +214,11 @@ impl Task {
         };
         let before = outbound.payload.len();
         let sent = self.amqp.transfer(id, &outgoing, &mut outbound.payload);
+        let begun = matches!(sent, Ok(Sent::All(_) | Sent::Window(Some(_))));
+        if let Some(head) = head.filter(|_| begun) {
+            let link = self.links.get(id.index()).and_then(Option::as_deref);
+            message_log::tell(self.handle.number, link, &head, self.settings.components);
+        }
         let used = before - outbound.payload.len();
         let own = used.min(outbound.extra);
         outbound.extra -= own;

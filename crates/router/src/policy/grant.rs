@@ -57,6 +57,8 @@ pub(crate) struct Grant {
     sessions: u64,
     /// The links of the peer, by numbers of the caller's.
     links: HashMap<usize, Way>,
+    /// How many of them there are of each way.
+    counts: [u64; 2],
 }
 
 impl Grant {
@@ -82,6 +84,7 @@ impl Grant {
             vhost,
             sessions: 0,
             links: HashMap::new(),
+            counts: [0; 2],
         }
     }
 
@@ -151,18 +154,22 @@ impl Grant {
             }
             (Way::Receiving, Asked::Nothing) => self.source("")?,
         }
+        self.detach(link);
         self.links.insert(link, way);
+        self.counts[way as usize] += 1;
         Ok(())
     }
 
     /// Counts a link of the peer out, if it was counted in.
     pub(crate) fn detach(&mut self, link: usize) {
-        self.links.remove(&link);
+        if let Some(way) = self.links.remove(&link) {
+            self.counts[way as usize] -= 1;
+        }
     }
 
     /// Links of one way now.
     pub(crate) fn count(&self, way: Way) -> u64 {
-        self.links.values().filter(|known| **known == way).count() as u64
+        self.counts[way as usize]
     }
 
     /// Sessions of the peer now.

@@ -111,7 +111,10 @@ impl Policy {
         } else {
             "Created"
         };
-        let stats = known.unwrap_or_else(|| VhostStats::new(&name));
+        // One that was deleted and comes again may still have connections.
+        let stats = known
+            .or_else(|| self.kept(&name))
+            .unwrap_or_else(|| VhostStats::new(&name));
         rules.put(Ruled::new(vhost, stats.clone(), &mut resolve)?)?;
         self.rules.store(Arc::new(rules));
         self.keep(Some(stats));
@@ -126,6 +129,12 @@ impl Policy {
         self.rules.store(Arc::new(rules));
         self.keep(None);
         tracing::info!(target: "POLICY", "Deleted policy rules for vhost {hostname}");
+    }
+
+    /// The counters that are kept of a virtual host.
+    fn kept(&self, hostname: &str) -> Option<Arc<VhostStats>> {
+        let all = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().find(|stats| stats.is_of(hostname)).cloned()
     }
 
     /// Keeps the counters of virtual hosts that are in force or have connections.

@@ -231,9 +231,15 @@ impl Rules {
         }
     }
 
-    /// The virtual host that a host name means.
+    /// The virtual host that a host name means, or the default one.
     fn resolve(&self, asked: &str) -> Option<&Arc<Ruled>> {
-        let found = match self.settings.enable_vhost_name_patterns {
+        let default = Some(&self.settings.default_vhost).filter(|name| !name.is_empty());
+        self.named(asked).or_else(|| self.vhosts.get(default?))
+    }
+
+    /// The virtual host that a host name means.
+    fn named(&self, asked: &str) -> Option<&Arc<Ruled>> {
+        match self.settings.enable_vhost_name_patterns {
             true => self
                 .patterns
                 .find(asked)
@@ -242,9 +248,7 @@ impl Rules {
                 let alias = || self.vhosts.get(self.aliases.get(asked)?);
                 self.vhosts.get(asked).or_else(alias)
             }
-        };
-        let default = Some(&self.settings.default_vhost).filter(|name| !name.is_empty());
-        found.or_else(|| self.vhosts.get(default?))
+        }
     }
 
     /// Whether a user may connect, as far as who is connected already does not matter; with what limits for that.
@@ -313,7 +317,7 @@ impl Rules {
     /// There is no such virtual host, or it has no group for connectors.
     pub(crate) fn connector(&self, vhost: &str, user: &str) -> Result<Grant, Denial> {
         let missing = || Denial::NoConnector(vhost.to_owned());
-        let ruled = self.resolve(vhost).ok_or_else(missing)?;
+        let ruled = self.named(vhost).ok_or_else(missing)?;
         let group = ruled
             .vhost
             .groups

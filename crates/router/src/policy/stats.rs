@@ -49,6 +49,11 @@ impl VhostStats {
         })
     }
 
+    /// Whether it is a virtual host's of that name.
+    pub(crate) fn is_of(&self, hostname: &str) -> bool {
+        self.hostname == hostname
+    }
+
     fn seats(&self) -> MutexGuard<'_, Seats> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -233,7 +233,9 @@ fn names_are_patterns_where_that_is_asked_for() {
 fn a_connector_needs_a_group_of_its_own() {
     let vhost =
         json!({"hostname": "v", "groups": {"$connector": {"sources": "a", "maxMessageSize": 7}}});
-    let rules = rules(json!({"maxMessageSize": 9}), &[vhost, two_groups()]);
+    // Not the default virtual host's.
+    let settings = json!({"maxMessageSize": 9, "defaultVhost": "v"});
+    let rules = rules(settings, &[vhost, two_groups()]);
     assert_eq!(
         rules.connector("v", "anonymous").unwrap().max_message_size,
         7
