@@ -17,6 +17,8 @@ use common::*;
 use serde_json::json;
 use skupper_amqp::connection::{Event, Incoming, Initiator, LinkId, Outgoing, Payload, Sent};
 use skupper_amqp::{Attach, DeliveryState, Message, Open, Properties, Role, Symbol, Terminus};
+use skupper_management::Kind;
+use skupper_management::agent::Store;
 use skupper_router::Router;
 
 const RESEND: &str = "qd.resend-released";
@@ -479,6 +481,43 @@ fn a_long_multicast_waits_for_the_slowest_and_loses_nothing() {
         if !settled {
             assert_eq!(producer.told(), ACCEPTED);
         }
+    }
+}
+
+#[test]
+fn a_delivery_that_nobody_settles_is_counted_until_then() {
+    let router = interior("A", &[]);
+    let mut consumer = consumer(&router, "queue");
+    known(&router, "queue", 1, 0);
+    let mut producer = producer(&router, "queue", &[]);
+    producer.send(message("held"), false);
+    let held = consumer.transfer();
+    let presettled = Outgoing {
+        settled: true,
+        ..Outgoing::default()
+    };
+    let mut payload = Payload::new();
+    payload.push(message("let go"));
+    let sent = producer
+        .raw
+        .amqp
+        .transfer(producer.link, &presettled, &mut payload);
+    assert!(matches!(sent, Ok(Sent::All(_))), "{sent:?}");
+    producer.raw.turn();
+    let came = consumer.transfer();
+    assert!(came.settled && !held.settled);
+    let unsettled = |direction: &str| {
+        let links = router.entities().find(Kind::Link, "linkDir", direction);
+        assert_eq!(links.len(), 1);
+        links[0]["unsettledCount"].clone()
+    };
+    for direction in ["in", "out"] {
+        assert_eq!(unsettled(direction), 1, "{direction}");
+    }
+    consumer.tell(&held, DeliveryState::Accepted, true);
+    assert_eq!(producer.told(), ACCEPTED);
+    for direction in ["in", "out"] {
+        assert_eq!(unsettled(direction), 0, "{direction}");
     }
 }
 
