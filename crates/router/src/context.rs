@@ -16,6 +16,7 @@ use crate::event::Events;
 use crate::listen::Ports;
 use crate::policy::Policy;
 use crate::record::RecordIds;
+use crate::stuck::StuckAfter;
 use crate::tcp::ObservedFlows;
 use crate::tls::Profiles;
 use crate::worker::Workers;
@@ -56,6 +57,8 @@ pub struct Context {
     pub numbers: Arc<Numbers>,
     /// What links that are gone have done.
     pub past_links: PastLinks,
+    /// When a delivery counts as stuck.
+    pub stuck_after: StuckAfter,
 }
 
 /// Counters that number things, unique in the router while it runs.

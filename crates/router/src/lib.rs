@@ -13,6 +13,7 @@
 
 pub mod agent;
 mod auto_link;
+pub mod clock;
 pub mod command;
 pub mod connection;
 pub mod context;
@@ -26,10 +27,12 @@ mod policy;
 pub mod record;
 pub mod router;
 mod stop;
+mod stuck;
 pub mod tcp;
 mod telemetry;
 pub mod tls;
 pub mod transit;
 pub mod worker;
 
-pub use router::{Router, StartError};
+pub use router::{Options, Router, StartError};
+pub use stuck::StuckAfter;

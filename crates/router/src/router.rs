@@ -25,6 +25,7 @@ use crate::event::Events;
 use crate::listen::Ports;
 use crate::policy::directory;
 use crate::record::RecordIds;
+use crate::stuck::{self, StuckAfter};
 use crate::telemetry;
 use crate::tls::Profiles;
 use crate::worker::Workers;
@@ -49,6 +50,15 @@ pub enum StartError {
     Threads(#[from] io::Error),
 }
 
+/// How a router is started, beside its configuration.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// It takes over from another, or lets another take over: both may have the same ports for a time.
+    pub share_ports: bool,
+    /// When a delivery counts as stuck.
+    pub stuck_after: StuckAfter,
+}
+
 /// A router: it runs until it is dropped.
 pub struct Router {
     context: Arc<Context>,
@@ -59,17 +69,13 @@ pub struct Router {
 }
 
 impl Router {
-    /// Starts a router by its configuration document, with ports of its own.
+    /// Starts a router by its configuration document.
     pub fn start(document: &Document) -> Result<Self, StartError> {
-        Self::start_at(document, Ports::default())
+        Self::start_with(document, Options::default())
     }
 
-    /// Starts a router that takes over from another, or lets another take over: both may have the same ports for a time.
-    pub fn start_sharing_ports(document: &Document) -> Result<Self, StartError> {
-        Self::start_at(document, Ports::new(true))
-    }
-
-    fn start_at(document: &Document, ports: Ports) -> Result<Self, StartError> {
+    /// Starts a router by its configuration document, and in another way than usual.
+    pub fn start_with(document: &Document, options: Options) -> Result<Self, StartError> {
         let mut loaded = load(document);
         if let Some(fault) = loaded.faults.first() {
             return Err(StartError::Configuration(fault.to_string()));
@@ -94,9 +100,10 @@ impl Router {
             );
         }
         let id = identity(&settings.id)?;
-        let mut router = Router::build(id, settings, &network, ports)?;
+        let mut router = Router::build(id, settings, &network, options)?;
         let site = view(Kind::Site).map(|entity| &entity.attributes);
         telemetry::start(router.context(), site, router.runtime());
+        stuck::start(router.context(), router.runtime());
         let applied = router.apply(&loaded.entities);
         if let Err(error) = applied {
             router.shut_down();
@@ -109,7 +116,7 @@ impl Router {
         id: RouterId,
         settings: Settings,
         network: &Network,
-        ports: Ports,
+        options: Options,
     ) -> Result<Self, StartError> {
         let network_id =
             Some(network.network_id.as_str()).filter(|id| !id.is_empty() && *id != "0");
@@ -161,13 +168,14 @@ impl Router {
             connections: Registry::default(),
             events: Events::default(),
             records: RecordIds::new(hostname.as_deref()),
-            ports,
+            ports: Ports::new(options.share_ports),
             profiles: Profiles::default(),
             proxies: Default::default(),
             policy: Default::default(),
             auto_links: Default::default(),
             numbers,
             past_links: Default::default(),
+            stuck_after: options.stuck_after,
             observed: Arc::default(),
         });
         let entities = Arc::new(Mutex::new(Entities::new(context.clone())));

@@ -11,10 +11,7 @@ use crate::policy::Policy;
 /// Adds to an entity what it lacks.
 pub(super) fn complete(kind: Kind, entity: &mut Attributes, view: &View<'_>) {
     let more = match kind {
-        Kind::RouterMetrics => {
-            view.past_links().add_to(entity);
-            router_metrics(view)
-        }
+        Kind::RouterMetrics => router_metrics(view),
         Kind::Policy => policy(view),
         Kind::Router => {
             entity.retain(|_, value| value.as_str() != Some(""));
@@ -51,32 +48,25 @@ fn router_metrics(view: &View<'_>) -> Attributes {
             ("residentMemoryUsage", resident.into()),
         ]));
     }
-    // What upstream counts for kinds of peers that this router has not.
-    for name in [
-        "deliveriesDelayed1Sec",
-        "deliveriesDelayed10Sec",
-        "deliveriesStuck",
-        "deliveriesIngress",
-        "deliveriesEgress",
-        "deliveriesTransit",
-        "deliveriesIngressRouteContainer",
-        "deliveriesEgressRouteContainer",
-        "deliveriesIngressInterNetwork",
-        "deliveriesEgressInterNetwork",
-        "deliveriesRedirectedToFallback",
-        "linksBlocked",
-    ] {
-        let totals = view.totals();
-        let count = match name {
-            "deliveriesIngress" => totals.ingress.load(Ordering::Relaxed),
-            "deliveriesEgress" => totals.egress.load(Ordering::Relaxed),
-            "deliveriesTransit" => totals.transit.load(Ordering::Relaxed),
-            "deliveriesIngressRouteContainer" => totals.ingress_container.load(Ordering::Relaxed),
-            "deliveriesEgressRouteContainer" => totals.egress_container.load(Ordering::Relaxed),
-            _ => 0,
-        };
-        metrics.insert(name.to_owned(), count.into());
-    }
+    let totals = view.totals();
+    let count = |counter: &AtomicU64| Value::from(counter.load(Ordering::Relaxed));
+    metrics.extend(attributes([
+        ("deliveriesIngress", count(&totals.ingress)),
+        ("deliveriesEgress", count(&totals.egress)),
+        ("deliveriesTransit", count(&totals.transit)),
+        (
+            "deliveriesIngressRouteContainer",
+            count(&totals.ingress_container),
+        ),
+        (
+            "deliveriesEgressRouteContainer",
+            count(&totals.egress_container),
+        ),
+        // Of other networks, which this router does not connect to, and of fallbacks, which no router has any more.
+        ("deliveriesIngressInterNetwork", 0.into()),
+        ("deliveriesEgressInterNetwork", 0.into()),
+        ("deliveriesRedirectedToFallback", 0.into()),
+    ]));
     metrics
 }
 

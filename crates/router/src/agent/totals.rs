@@ -15,6 +15,8 @@ pub struct PastLinks {
     rejected: AtomicU64,
     released: AtomicU64,
     modified: AtomicU64,
+    delayed: AtomicU64,
+    long_delayed: AtomicU64,
 }
 
 impl PastLinks {
@@ -31,13 +33,15 @@ impl PastLinks {
             (&self.rejected, link.rejected),
             (&self.released, link.released),
             (&self.modified, link.modified),
+            (&self.delayed, link.delayed),
+            (&self.long_delayed, link.long_delayed),
         ] {
             total.fetch_add(count, Ordering::Relaxed);
         }
     }
 
     /// Adds the counters to those that a row of router metrics has of the links there are.
-    pub(super) fn add_to(&self, metrics: &mut Attributes) {
+    pub(crate) fn add_to(&self, metrics: &mut Attributes) {
         for (name, past) in [
             ("presettledDeliveries", &self.presettled),
             ("droppedPresettledDeliveries", &self.dropped),
@@ -45,6 +49,8 @@ impl PastLinks {
             ("rejectedDeliveries", &self.rejected),
             ("releasedDeliveries", &self.released),
             ("modifiedDeliveries", &self.modified),
+            ("deliveriesDelayed1Sec", &self.delayed),
+            ("deliveriesDelayed10Sec", &self.long_delayed),
         ] {
             let now = metrics.get(name).and_then(Value::as_u64).unwrap_or(0);
             let all = now.saturating_add(past.load(Ordering::Relaxed));

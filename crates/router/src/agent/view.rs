@@ -9,7 +9,7 @@ use skupper_management::schema::MODULES;
 use skupper_management::{Attributes, Kind, Value};
 
 use super::logging::logs;
-use super::{PastLinks, Shared, counters};
+use super::{Shared, counters};
 use crate::core::addresses::Totals;
 use crate::entities::Entities;
 use crate::policy::Policy;
@@ -63,11 +63,6 @@ impl<'a> View<'a> {
     /// Flows in which a protocol is seen.
     pub(super) fn observed(&self) -> &ObservedFlows {
         &self.shared.context.observed
-    }
-
-    /// What links that are gone have done.
-    pub(super) fn past_links(&self) -> &PastLinks {
-        &self.shared.context.past_links
     }
 
     /// Every module has an entity, configured or not.

@@ -25,6 +25,8 @@ pub(super) struct Arguments {
     pub(super) drain: u64,
     /// Whether another router may have the same ports for a time.
     pub(super) share_ports: bool,
+    /// Whether what tests wait for comes sooner.
+    pub(super) test_hooks: bool,
 }
 
 /// What follows from the command line.
@@ -66,7 +68,7 @@ fn command() -> Command {
             flag(
                 "test-hooks",
                 'T',
-                "Accepted for upstream's sake, without effect",
+                "Look for stuck deliveries sooner: every 5 seconds for such of 3; upstream's addresses for tests are not there",
             )
             .action(ArgAction::SetTrue),
         )
@@ -130,6 +132,7 @@ impl Arguments {
             pid_file: path("pidfile"),
             drain: matches.get_one("drain").copied().unwrap_or_default(),
             share_ports: matches.get_flag("share-ports"),
+            test_hooks: matches.get_flag("test-hooks"),
         })
     }
 }
@@ -156,6 +159,7 @@ mod tests {
                 pid_file: None,
                 drain: 8,
                 share_ports: false,
+                test_hooks: true,
             }
         );
     }

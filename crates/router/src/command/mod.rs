@@ -15,7 +15,8 @@ use skupper_management::document::{Dialect, Document};
 use skupper_management::entity::{Level, Mode};
 
 use crate::agent::{Agent, logging};
-use crate::router::Router;
+use crate::router::{Options, Router};
+use crate::stuck::StuckAfter;
 use arguments::{Arguments, Wanted};
 
 /// What the program is called where it speaks of itself.
@@ -85,11 +86,14 @@ fn start(arguments: &Arguments) -> Result<ExitCode, CommandError> {
             None => read(Path::new(arguments::DEFAULT_CONFIG))?,
         },
     };
-    let router = if arguments.share_ports {
-        Router::start_sharing_ports(&document)?
-    } else {
-        Router::start(&document)?
+    let options = Options {
+        share_ports: arguments.share_ports,
+        stuck_after: match arguments.test_hooks {
+            true => StuckAfter::HASTY,
+            false => StuckAfter::default(),
+        },
     };
+    let router = Router::start_with(&document, options)?;
     let agent = Agent::start(&router)?;
     let context = router.context();
     let mode = match context.settings.mode {

@@ -157,7 +157,7 @@ impl Task {
             LinkRole::Sender => End::Sender(SenderEnd::default()),
             LinkRole::Receiver => {
                 // Sent with the peer's answer.
-                let _ = self.amqp.grant(id, credit);
+                self.grant(id, credit);
                 End::Receiver(receiver(Replenish::AtOnce))
             }
         };
@@ -234,6 +234,7 @@ impl Task {
             sender.draining = drain;
             sender.most_credit = sender.most_credit.max(credit);
         }
+        self.note_credit(id);
         self.mark_ready(id);
         if self.control.sender == Some(id) && self.control.receiver.is_some() && !self.control.up {
             self.control.up = true;
@@ -265,7 +266,7 @@ impl Task {
             // What it was asked to give back and still has is not owed.
             let given_back = std::mem::take(&mut receiver.drained).saturating_sub(unused);
             let owed = std::mem::take(&mut receiver.withheld) + given_back;
-            let _ = self.amqp.grant(id, owed);
+            self.grant(id, owed);
         } else if !edge {
             // The peer uses what it has or gives it back. An edge router keeps its credit: what it has on its way is released
             // here.
@@ -353,7 +354,7 @@ impl Task {
         let end = if sending {
             End::Sender(SenderEnd::default())
         } else {
-            let _ = self.amqp.grant(id, self.settings.capacity);
+            self.grant(id, self.settings.capacity);
             End::Receiver(receiver(Replenish::AtOnce))
         };
         let number = self.context.numbers.link();
@@ -390,7 +391,7 @@ impl Task {
         let mut end = self.producer(number, address.as_ref());
         end.asks = asks(&target);
         if end.open {
-            let _ = self.amqp.grant(id, self.settings.capacity);
+            self.grant(id, self.settings.capacity);
         }
         let kind = if data { Kind::Stream } else { Kind::Endpoint };
         let (name, end) = (attach.name, End::Receiver(end));

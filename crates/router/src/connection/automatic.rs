@@ -82,7 +82,7 @@ impl Task {
                 let end = self.producer(number, address.as_ref());
                 if end.open {
                     // A link that is gone needs no credit.
-                    let _ = self.amqp.grant(id, capacity);
+                    self.grant(id, capacity);
                 }
                 Some(End::Receiver(end))
             }

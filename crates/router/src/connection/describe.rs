@@ -1,5 +1,7 @@
 //! What is known of a peer and of links, for forwarding, management and telemetry.
 
+use std::time::Duration;
+
 use skupper_amqp::{Map, Open, Value};
 
 /// How routers call themselves towards peers; upstream's do, too.
@@ -129,6 +131,19 @@ pub struct LinkRow {
     pub priority: u8,
     /// Credit now.
     pub credit: u32,
+    /// Deliveries that took more than a second, and at most ten.
+    pub delayed: u64,
+    /// Deliveries that took more than ten seconds.
+    pub long_delayed: u64,
+    /// Deliveries that have not been settled for so long that it is told.
+    pub stuck: u64,
+    /// Settlements by the second.
+    pub settle_rate: u64,
+    /// For how long there has been no credit.
+    pub without_credit: Duration,
+    /// Of a link to a client: deliveries that are over by the router at which they came into the network, at the places of
+    /// `router.node`.
+    pub origins: Option<Vec<u64>>,
 }
 
 impl LinkRow {

@@ -218,8 +218,7 @@ impl Task {
 
     fn take_messages(&mut self, id: LinkId, attach: &Attach, kind: Kind) {
         self.answer(id, attach, None);
-        // A link that is gone needs no credit.
-        let _ = self.amqp.grant(id, MESH_CREDIT);
+        self.grant(id, MESH_CREDIT);
         let end = End::Receiver(super::attach::receiver(Replenish::AtOnce));
         let address = if kind == Kind::Mesh { MESH } else { BIDS };
         self.enter(id, attach, kind, end, own_address(address));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use skupper_management::entity::Role;
@@ -14,6 +14,7 @@ use skupper_routing::edge::{self, Beyond, Side};
 
 use super::describe::{LinkRow, Peer};
 use crate::auto_link::AutoLink;
+use crate::clock::Moment;
 use crate::core::forwarding::Sink;
 use crate::transit::inbox::Inbox;
 use crate::transit::pipe::Consumer;
@@ -72,6 +73,8 @@ pub(crate) enum Command {
     },
     /// Tell the links as management shows them.
     Links(SyncSender<Vec<LinkRow>>),
+    /// Say in the log which links have deliveries that nobody settles, or no credit, for long.
+    LookForStuck,
 }
 
 /// What a connection is for, once that is known.
@@ -123,8 +126,7 @@ pub struct ConnectionHandle {
     traced: AtomicBool,
     /// Octets of control messages that wait for the core.
     control: AtomicUsize,
-    began: Instant,
-    /// When the last delivery came or left: milliseconds since it began, and one.
+    /// When the last delivery came or left, in milliseconds; 0 before.
     last_delivery: AtomicU64,
 }
 
@@ -152,7 +154,6 @@ impl ConnectionHandle {
             peer: OnceLock::new(),
             mesh: ArcSwapOption::empty(),
             control: AtomicUsize::new(0),
-            began: Instant::now(),
             last_delivery: AtomicU64::new(0),
             established: AtomicBool::new(false),
             established_now: Notify::new(),
@@ -216,19 +217,17 @@ impl ConnectionHandle {
     }
 
     /// Notes that a delivery has come or left.
-    pub(crate) fn note_delivery(&self) {
-        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-        self.last_delivery.store(millis + 1, Ordering::Relaxed);
+    pub(crate) fn note_delivery(&self, now: Moment) {
+        let millis = now.millis().max(1);
+        self.last_delivery.store(millis, Ordering::Relaxed);
     }
 
     /// The time since a delivery came or left, if one has.
     pub fn since_last_delivery(&self) -> Option<Duration> {
-        let last = self.last_delivery.load(Ordering::Relaxed).checked_sub(1)?;
-        Some(
-            self.began
-                .elapsed()
-                .saturating_sub(Duration::from_millis(last)),
-        )
+        match self.last_delivery.load(Ordering::Relaxed) {
+            0 => None,
+            last => Some(Moment::now().since(Moment::after(Duration::from_millis(last)))),
+        }
     }
 
     /// Notes what the peer has said of itself in opening the connection.

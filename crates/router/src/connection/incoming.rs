@@ -7,12 +7,14 @@ mod verdict;
 use skupper_amqp::DeliveryState;
 use skupper_amqp::connection::{Incoming, LinkId};
 
-use super::links::{Collecting, Current, End, Kind, Octets};
+use super::links::{Collecting, Current, End, Kind, Octets, age};
 use super::message_log;
 use super::onward::Onward;
+use super::pace::Outcome;
 use super::task::Task;
 use crate::core::CoreCommand;
 use crate::transit::block;
+use follow::Arrived;
 use verdict::Verdict;
 
 /// Octets of incomplete messages that are kept for one peer.
@@ -24,6 +26,7 @@ const MOST_WHOLE: usize = 4 * 1024 * 1024;
 impl Task {
     /// A transfer came.
     pub(super) fn on_transfer(&mut self, incoming: Incoming) {
+        let (credit, now) = (self.amqp.credit(incoming.link), self.moment);
         let Some(link) = self.link(incoming.link) else {
             return self.amqp.release(incoming.session, 1);
         };
@@ -45,6 +48,7 @@ impl Task {
             }
             Current::Idle => {
                 link.counts.deliveries += 1;
+                link.pace.credit(credit, now);
                 let user = matches!(link.kind, Kind::Endpoint | Kind::Stream);
                 let counter = if incoming.settled {
                     &mut link.counts.presettled
@@ -54,10 +58,11 @@ impl Task {
                 *counter += 1;
                 receiver.drained = receiver.drained.saturating_sub(1);
                 if user {
-                    self.handle.note_delivery();
+                    self.handle.note_delivery(now);
                 }
                 let collecting = Collecting {
                     delivery: incoming.delivery,
+                    came: now,
                     format: incoming.message_format,
                     settled: incoming.settled,
                     octets: Octets::default(),
@@ -156,8 +161,15 @@ impl Task {
                         more,
                     );
                 }
-                let onward = Onward::copies(copies);
-                self.follow(id, session, delivery, onward, None, settled, more);
+                let arrived = Arrived {
+                    link: id,
+                    session,
+                    delivery,
+                    age: age(&message),
+                    settled,
+                    more,
+                };
+                self.follow(arrived, Onward::copies(copies), None);
             }
             Verdict::Forward {
                 message,
@@ -165,7 +177,16 @@ impl Task {
                 used,
                 multicast: false,
             } => {
-                self.begin_forwarding(id, session, collecting, message, &key, used, more);
+                let arrived = Arrived {
+                    link: id,
+                    session,
+                    delivery: collecting.delivery,
+                    age: age(&message),
+                    settled: collecting.settled,
+                    more,
+                };
+                let octets = collecting.octets.into_bytes().slice(used..);
+                self.begin_forwarding(arrived, octets, message, &key);
             }
         }
     }
@@ -234,10 +255,16 @@ impl Task {
 
     /// Counts an outcome and gives the credit back.
     fn settle_unforwarded(&mut self, id: LinkId, state: Option<&DeliveryState>, settled: bool) {
-        if let Some(link) = self.link(id)
-            && !settled
-        {
-            link.counts.settled(state);
+        let now = self.moment;
+        if let Some(link) = self.link(id) {
+            // What is refused at once has not been held here.
+            match settled {
+                false => link.settled(state, None, now),
+                true if matches!(state, Some(DeliveryState::Accepted)) => {
+                    link.pace.over(None, Outcome::Presettled, now);
+                }
+                true => {}
+            }
         }
         self.replenish(id);
     }
@@ -282,10 +309,24 @@ impl Task {
             return;
         };
         if receiver.open || edge {
-            // A link that is gone needs no credit.
-            let _ = self.amqp.grant(id, 1);
+            self.grant(id, 1);
         } else {
             receiver.withheld += 1;
+        }
+    }
+
+    /// Gives credit to the sender of a link. One that is gone needs none.
+    pub(super) fn grant(&mut self, id: LinkId, credit: u32) {
+        if self.amqp.grant(id, credit).is_ok() {
+            self.note_credit(id);
+        }
+    }
+
+    /// Looks at the credit that a link has now.
+    pub(super) fn note_credit(&mut self, id: LinkId) {
+        let (credit, now) = (self.amqp.credit(id), self.moment);
+        if let Some(link) = self.link(id) {
+            link.pace.credit(credit, now);
         }
     }
 }

@@ -5,17 +5,21 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use skupper_amqp::connection::{LinkId, Payload, SessionId};
+use skupper_amqp::message::flags;
 use skupper_amqp::{DeliveryState, DeliveryTag};
-use skupper_routing::AddressKey;
+use skupper_routing::{AddressKey, Table};
 
 use super::describe::LinkRow;
 use super::handle::{ConnectionHandle, Purpose};
 use super::onward::Onward;
+use super::pace::{Age, Origins, Outcome, Pace};
 use super::resend::Resend;
 use crate::auto_link::AutoLink;
+use crate::clock::Moment;
 use crate::core::replies::Reply;
 use crate::tcp::Watch;
 use crate::transit::load::Outstanding;
+use crate::transit::message::Message;
 use crate::transit::pipe::Consumer;
 
 /// What a link is for.
@@ -59,6 +63,9 @@ pub(crate) struct Link {
     /// The address that it is for; `None` is anonymous.
     pub(crate) address: Option<Address>,
     pub(crate) counts: Counts,
+    pub(crate) pace: Pace,
+    /// Where what has left by a client's link came from.
+    pub(crate) origins: Option<Box<Origins>>,
     /// The configuration asks for it.
     pub(crate) auto: Option<Arc<AutoLink>>,
 }
@@ -135,6 +142,8 @@ pub(crate) enum Current {
 /// A delivery whose octets are kept until it can be passed on.
 pub(crate) struct Collecting {
     pub(crate) delivery: u32,
+    /// When its first octets came.
+    pub(crate) came: Moment,
     pub(crate) format: u32,
     pub(crate) settled: bool,
     pub(crate) octets: Octets,
@@ -183,6 +192,7 @@ pub(crate) struct Inbound {
     pub(crate) link: LinkId,
     pub(crate) session: SessionId,
     pub(crate) delivery: u32,
+    pub(crate) age: Age,
     /// All octets have come.
     pub(crate) complete: bool,
     /// The sender has settled it.
@@ -270,6 +280,7 @@ impl Link {
         end: End,
         address: Option<Address>,
     ) -> Self {
+        let to_client = kind == Kind::Endpoint && matches!(end, End::Sender(_));
         Link {
             id,
             number,
@@ -278,17 +289,27 @@ impl Link {
             end,
             address,
             counts: Counts::default(),
+            pace: Pace::default(),
+            origins: to_client.then(Box::default),
             auto: None,
         }
     }
 
+    /// A delivery that waited for an outcome has one.
+    pub(crate) fn settled(&mut self, state: Option<&DeliveryState>, age: Option<Age>, now: Moment) {
+        self.counts.settled(state);
+        self.pace.over(age, Outcome::Settled(state), now);
+    }
+
     /// The link as management shows it.
-    pub(crate) fn describe(
-        &self,
-        connection: &ConnectionHandle,
-        capacity: u32,
-        credit: u32,
-    ) -> LinkRow {
+    pub(crate) fn describe(&self, connection: &ConnectionHandle, seen: Seen<'_>) -> LinkRow {
+        let Seen {
+            capacity,
+            credit,
+            stuck,
+            now,
+            table,
+        } = seen;
         let (incoming, undelivered) = match &self.end {
             End::Sender(sender) => (false, sender.queue.len() as u64),
             End::Receiver(_) => (true, 0),
@@ -320,7 +341,34 @@ impl Link {
             modified: self.counts.modified,
             priority,
             credit,
+            delayed: self.pace.delayed,
+            long_delayed: self.pace.long_delayed,
+            stuck,
+            settle_rate: self.pace.settle_rate(now),
+            without_credit: self.pace.without_credit(now),
+            origins: self.origins.as_ref().map(|origins| origins.by_index(table)),
         }
+    }
+}
+
+/// What a link does not know of itself, for a row.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    /// Credit given at once.
+    pub(crate) capacity: u32,
+    /// Credit now.
+    pub(crate) credit: u32,
+    /// Deliveries that have not been settled for long.
+    pub(crate) stuck: u64,
+    pub(crate) now: Moment,
+    pub(crate) table: &'a Table,
+}
+
+/// The age of a delivery with that head.
+pub(crate) fn age(message: &Message) -> Age {
+    Age {
+        came: message.came,
+        streaming: message.annotations.flags & flags::STREAMING != 0,
     }
 }
 
@@ -356,6 +404,10 @@ impl<T> Slab<T> {
 
     pub(crate) fn get_mut(&mut self, at: u32) -> Option<&mut T> {
         self.slots.get_mut(at as usize)?.as_mut()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().flatten()
     }
 
     pub(crate) fn remove(&mut self, at: u32) -> Option<T> {

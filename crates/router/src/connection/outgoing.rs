@@ -6,8 +6,9 @@ use bytes::BytesMut;
 use skupper_amqp::connection::{LinkId, Outgoing, Payload, Sent};
 use skupper_amqp::{DeliveryState, DeliveryTag};
 
-use super::links::{End, Kind, Outbound};
+use super::links::{End, Kind, Outbound, age};
 use super::message_log;
+use super::pace::{Outcome, annotated};
 use super::task::{MOST_OUTPUT, Task};
 use crate::transit::inbox::Bell;
 use crate::transit::pipe::{Consumer, End as StreamEnd};
@@ -61,7 +62,7 @@ impl Task {
             link.counts.unsettled += 1;
         }
         if user {
-            self.handle.note_delivery();
+            self.handle.note_delivery(self.moment);
         }
         let token = self.outbound.insert(Outbound {
             consumer,
@@ -175,6 +176,7 @@ impl Task {
             if std::mem::take(&mut sender.draining) {
                 // A link that is gone has no credit.
                 let _ = self.amqp.drained(id);
+                self.note_credit(id);
             }
             return Step::Rest;
         };
@@ -191,11 +193,11 @@ impl Task {
                 // Without a link there is nothing to abort.
                 let _ = self.amqp.abort(id);
             }
-            let counted = !outbound.presettled;
             if let Some(outbound) = self.outbound.remove(token) {
+                self.over(&outbound, Some(&DeliveryState::Released));
                 outbound.consumer.settle(DeliveryState::Released);
             }
-            self.finish_front(id, counted.then_some(&DeliveryState::Released));
+            self.finish_front(id);
             return Step::Next;
         }
         let more = arrival.end.is_none();
@@ -204,7 +206,8 @@ impl Task {
             return Step::Rest;
         }
         let settled = outbound.presettled || (!more && arrival.settled);
-        let untold = outbound.delivery.is_none() && message_log::is_on(self.settings.components);
+        let first = outbound.delivery.is_none();
+        let untold = first && message_log::is_on(self.settings.components);
         let head = untold.then(|| outbound.payload.head(message_log::MOST_HEAD));
         let outgoing = Outgoing {
             tag: outbound.tag,
@@ -228,23 +231,28 @@ impl Task {
         match sent {
             Ok(Sent::All(delivery)) => {
                 outbound.delivery = Some(delivery);
+                outbound.sent = !more;
+                if first {
+                    self.note_credit(id);
+                }
                 if more {
                     return Step::Rest;
                 }
-                outbound.sent = true;
-                let counted = !outbound.presettled;
                 if settled {
                     // Nothing comes back for it.
                     if let Some(outbound) = self.outbound.remove(token) {
+                        self.over(&outbound, Some(&DeliveryState::Accepted));
                         outbound.consumer.settle(DeliveryState::Accepted);
                     }
                 }
-                let outcome = (settled && counted).then_some(&DeliveryState::Accepted);
-                self.finish_front(id, outcome);
+                self.finish_front(id);
                 Step::Next
             }
             Ok(Sent::Window(delivery)) => {
                 outbound.delivery = outbound.delivery.or(delivery);
+                if delivery.is_some() {
+                    self.note_credit(id);
+                }
                 if let Some(link) = self.link(id)
                     && let End::Sender(sender) = &mut link.end
                     && !std::mem::replace(&mut sender.blocked, true)
@@ -266,13 +274,32 @@ impl Task {
         }
     }
 
-    /// The delivery that is first on a link has left it; `outcome` if it was not presettled and is settled now.
-    fn finish_front(&mut self, id: LinkId, outcome: Option<&DeliveryState>) {
+    /// Counts a delivery of which nothing more is to be said; `state` is what became of it where its sender waited for that.
+    fn over(&mut self, outbound: &Outbound, state: Option<&DeliveryState>) {
+        let now = self.moment;
+        let Task { links, context, .. } = self;
+        let link = links.get_mut(outbound.link.index());
+        let link = link.and_then(Option::as_deref_mut);
+        let Some(link) = link.filter(|link| link.id == outbound.link) else {
+            return;
+        };
+        let message = outbound.consumer.message();
+        match outbound.presettled {
+            true => link.pace.over(Some(age(message)), Outcome::Presettled, now),
+            false => link.settled(state, Some(age(message)), now),
+        }
+        if let Some(origins) = &mut link.origins {
+            let table = || context.dispatch.forwarding.load().table.clone();
+            origins.count(&message.annotations.trace, |entry| {
+                annotated(entry).is_some_and(|id| table().router(id).is_some())
+            });
+        }
+    }
+
+    /// The delivery that is first on a link has left it.
+    fn finish_front(&mut self, id: LinkId) {
         self.pop_front(id);
         let Some(link) = self.link(id) else { return };
-        if outcome.is_some() {
-            link.counts.settled(outcome);
-        }
         let End::Sender(sender) = &mut link.end else {
             return;
         };
@@ -312,14 +339,12 @@ impl Task {
         if arrival.settled && !std::mem::replace(&mut outbound.settled, true) {
             let delivery = outbound.delivery;
             if let Some(outbound) = self.outbound.remove(token) {
+                self.over(&outbound, None);
                 outbound.consumer.settle(DeliveryState::Accepted);
             }
             if let Some(delivery) = delivery {
                 // A link that is gone has settled all its deliveries.
                 let _ = self.amqp.dispose(link, delivery, None, true);
-            }
-            if let Some(link) = self.link(link) {
-                link.counts.settled(None);
             }
         }
     }
@@ -335,16 +360,13 @@ impl Task {
         let Some(outbound) = self.outbound.remove(token) else {
             return;
         };
+        self.over(&outbound, state.as_ref());
         let id = outbound.link;
-        let sent = outbound.sent;
-        if !sent {
+        if !outbound.sent {
             // Nobody takes the rest: what has begun is ended, so that the link can be used again.
             let _ = self.amqp.abort(id);
-            self.finish_front(id, None);
+            self.finish_front(id);
             self.mark_ready(id);
-        }
-        if let Some(link) = self.link(id) {
-            link.counts.settled(state.as_ref());
         }
         outbound.consumer.finish(state);
         self.trim_pool();

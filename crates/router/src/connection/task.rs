@@ -21,6 +21,7 @@ use super::links::{Current, End, Inbound, Link, Outbound, Slab};
 use super::policed::{Denied, Policed};
 use super::resend::Kept;
 use super::transport::{Read, Transport, TransportError};
+use crate::clock::Moment;
 use crate::context::Context;
 use crate::core::CoreCommand;
 use crate::transit::inbox::Taken;
@@ -100,6 +101,10 @@ pub(crate) struct Task {
     pub(super) amqp: Connection,
     transport: Transport,
     started: Instant,
+    /// The same on the clock that all connections share.
+    epoch: Moment,
+    /// The time of this turn, on that clock.
+    pub(super) moment: Moment,
     /// This router as annotations name it.
     pub(super) own: String,
     taken: Taken<Command>,
@@ -171,6 +176,8 @@ impl Task {
             settings,
             transport,
             started: Instant::now(),
+            epoch: Moment::now(),
+            moment: Moment::now(),
             own,
             taken: Taken::default(),
             links: Vec::new(),
@@ -227,6 +234,7 @@ impl Task {
         self.watch_frames();
         for _ in 0..TURNS {
             let now = self.started.elapsed();
+            self.moment = self.epoch.plus(now);
             let mut moved = self.take_inbox(now, cx);
             match self.read(now, cx) {
                 Ok(read) => moved |= read,
@@ -372,13 +380,10 @@ impl Task {
             Command::AutoLink(auto) => self.attach_auto_link(auto),
             Command::Detach { link } => self.detach_number(link),
             Command::Links(answer) => {
-                let capacity = self.settings.capacity;
-                let rows = self.links.iter().flatten();
-                let rows = rows
-                    .map(|link| link.describe(&self.handle, capacity, self.amqp.credit(link.id)));
                 // Who asked may have gone.
-                let _ = answer.try_send(rows.collect());
+                let _ = answer.try_send(self.link_rows());
             }
+            Command::LookForStuck => self.look_for_stuck(),
         }
     }
 
@@ -469,7 +474,9 @@ impl Task {
             self.links.resize_with(at + 1, || None);
         }
         self.by_number.insert(link.number, link.id);
+        let id = link.id;
         self.links[at] = Some(Box::new(link));
+        self.note_credit(id);
     }
 
     /// A link is gone: its deliveries are lost, each in its way.
@@ -515,9 +522,7 @@ impl Task {
     }
 
     fn lose_link(&mut self, link: Link) {
-        self.context
-            .past_links
-            .add(&link.describe(&self.handle, 0, 0));
+        self.context.past_links.add(&self.row(&link, 0));
         match link.end {
             End::Sender(sender) => {
                 if sender.destination.is_some()

@@ -186,7 +186,7 @@ impl Dispatch {
         let turn = usage.turn();
         let message = consumer.message();
         let enters = message.annotations.trace.is_empty() && message.came_by.is_none();
-        if enters && message.tried.is_empty() {
+        if enters && message.tried.is_empty() && !message.again {
             usage.ingress.fetch_add(1, Ordering::Relaxed);
             self.uses.totals.ingress.fetch_add(1, Ordering::Relaxed);
         }

@@ -2,31 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use skupper_amqp::Value as AmqpValue;
 use skupper_management::agent::Failure;
-use skupper_management::entity::{Mode, Role};
+use skupper_management::entity::Mode;
 use skupper_management::{Attributes, Kind, Value};
 use skupper_routing::{AddressKey, Table};
 
+use super::rows::{FlowEnd, TcpRow, connection_row, flow_row, link_row, row};
 use super::{Entities, Entry, Running};
+use crate::clock::Moment;
 use crate::connection::describe::LinkRow;
-use crate::connection::handle::{Command, ConnectionHandle, Purpose};
+use crate::connection::handle::{Command, Purpose};
 use crate::core::forwarding::Forwarding;
 use crate::tcp::{FlowSet, OperStatus};
 
 /// A connection that does not tell its links in this time is left out.
 const PATIENCE: Duration = Duration::from_millis(200);
-
-fn row(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Attributes {
-    pairs
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
-}
 
 type Visit<'a> = &'a mut dyn FnMut(Attributes) -> ControlFlow<()>;
 
@@ -63,8 +56,9 @@ impl Entities {
                     "connectionsClosed",
                     listener.closed.load(Ordering::Relaxed).into(),
                 );
-                set("bytesIn", 0.into());
-                set("bytesOut", 0.into());
+                let carried = listener.flows.carried();
+                set("bytesIn", carried.outward.into());
+                set("bytesOut", carried.inward.into());
             }
             Running::TcpConnector(connector) => {
                 // Upstream counts the connector's own place in the network as a connection.
@@ -76,8 +70,9 @@ impl Entities {
                     "connectionsClosed",
                     connector.closed.load(Ordering::Relaxed).into(),
                 );
-                set("bytesIn", 0.into());
-                set("bytesOut", 0.into());
+                let carried = connector.flows.carried();
+                set("bytesIn", carried.outward.into());
+                set("bytesOut", carried.inward.into());
             }
             Running::Target(listener) => {
                 set(
@@ -120,6 +115,7 @@ impl Entities {
         // An early stop is for the caller, who stops by not asking any more.
         let _ = match kind {
             Kind::Connection => self.connections(visit),
+            Kind::TcpConnection => self.flows(visit),
             Kind::Link => self.links(visit),
             Kind::Address => self.addresses(visit),
             Kind::Node => self.nodes(visit),
@@ -173,8 +169,15 @@ impl Entities {
 
     fn connections(&self, visit: Visit<'_>) -> ControlFlow<()> {
         let connections = self.context.connections.all();
+        let forwarding = self.context.dispatch.forwarding.load();
+        let uplink = forwarding.uplink.as_ref();
+        let uplink = uplink.and_then(|uplink| Some(uplink.beyond.as_ref()?.number));
         for connection in connections.iter().filter(|each| !each.is_closing()) {
-            visit(connection_row(connection))?;
+            visit(connection_row(
+                connection,
+                self.context.dispatch.edge,
+                uplink,
+            ))?;
         }
         for entry in self.of(Kind::TcpConnector) {
             if let Running::TcpConnector(connector) = &entry.running {
@@ -199,6 +202,16 @@ impl Entities {
                     uptime: flow.began.elapsed().as_secs(),
                 };
                 visit(row.row())?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn flows(&self, visit: Visit<'_>) -> ControlFlow<()> {
+        let now = Moment::now();
+        for (flows, end) in self.flow_sets() {
+            for (number, flow) in flows.all() {
+                visit(flow_row(number, &flow, &end, now))?;
             }
         }
         ControlFlow::Continue(())
@@ -339,6 +352,7 @@ impl Entities {
                 "transitOutstanding",
                 vec![Value::from(usage.transit_outstanding())].into(),
             ),
+            ("trackedDeliveries", usage.transit_outstanding().into()),
             ("priority", priority.map_or((-1).into(), Value::from)),
         ]);
         uncounted(&mut shown);
@@ -416,9 +430,11 @@ impl Entities {
             let incoming = links.iter().filter(|link| link.incoming);
             Value::from(incoming.map(count).sum::<u64>())
         };
+        let patience = self.context.stuck_after.age;
+        let blocked = |link: &&LinkRow| link.without_credit > patience;
         let connections = self.context.connections.all().len();
         let addresses = forwarding.locals.iter().count();
-        row([
+        let mut metrics = row([
             ("identity", "1".into()),
             ("name", "1".into()),
             ("id", self.context.dispatch.me.as_str().into()),
@@ -444,9 +460,18 @@ impl Entities {
             ("rejectedDeliveries", sum(|link| link.rejected)),
             ("releasedDeliveries", sum(|link| link.released)),
             ("modifiedDeliveries", sum(|link| link.modified)),
+            ("deliveriesDelayed1Sec", sum(|link| link.delayed)),
+            ("deliveriesDelayed10Sec", sum(|link| link.long_delayed)),
+            (
+                "deliveriesStuck",
+                links.iter().map(|link| link.stuck).sum::<u64>().into(),
+            ),
+            ("linksBlocked", links.iter().filter(blocked).count().into()),
             ("uptimeSeconds", self.uptime().into()),
             ("version", env!("CARGO_PKG_VERSION").into()),
-        ])
+        ]);
+        self.context.past_links.add_to(&mut metrics);
+        metrics
     }
 }
 
@@ -485,158 +510,4 @@ fn origins(table: &Table, route: &skupper_routing::Route) -> Vec<Value> {
         .iter()
         .filter_map(|origin| table.route(origin));
     ids.map(|origin| origin.id.as_str().into()).collect()
-}
-
-/// What the flows of a listener or connector have in common.
-struct FlowEnd {
-    incoming: bool,
-    encrypted: bool,
-    /// Where a connector connects to.
-    server: String,
-}
-
-/// A connection of a TCP client or server, as a row.
-struct TcpRow<'a> {
-    number: u64,
-    host: &'a str,
-    incoming: bool,
-    encrypted: bool,
-    uptime: u64,
-}
-
-impl TcpRow<'_> {
-    fn row(&self) -> Attributes {
-        row([
-            ("name", format!("connection/{}", self.host).into()),
-            ("identity", self.number.to_string().into()),
-            ("host", self.host.into()),
-            ("role", "normal".into()),
-            ("protocol", "tcp".into()),
-            ("dir", if self.incoming { "in" } else { "out" }.into()),
-            ("container", "TcpAdaptor".into()),
-            ("isAuthenticated", false.into()),
-            ("isEncrypted", self.encrypted.into()),
-            ("opened", true.into()),
-            ("active", true.into()),
-            ("adminStatus", "enabled".into()),
-            ("operStatus", "up".into()),
-            ("uptimeSeconds", self.uptime.into()),
-            ("properties", Value::Object(Attributes::new())),
-        ])
-    }
-}
-
-fn connection_row(connection: &Arc<ConnectionHandle>) -> Attributes {
-    let peer = connection.peer.get();
-    let address = peer.map_or("", |peer| peer.address.as_str());
-    let tls = peer.and_then(|peer| peer.tls.as_ref());
-    let role = match connection.purpose() {
-        Purpose::RouterData => "inter-router-data",
-        Purpose::Router => "inter-router",
-        Purpose::Client | Purpose::Edge | Purpose::InterEdge => connection.role.as_str(),
-    };
-    let properties: serde_json::Map<String, Value> = peer
-        .into_iter()
-        .flat_map(|peer| peer.properties.iter())
-        .filter_map(|(key, value)| {
-            let value = match value {
-                AmqpValue::String(text) => Value::from(text.as_str()),
-                AmqpValue::Symbol(text) => Value::from(text.as_str()),
-                other => Value::from(other.as_i64()?),
-            };
-            Some((key.as_str()?.to_owned(), value))
-        })
-        .collect();
-    let now = jiff::Timestamp::now().as_second();
-    let text = |value: Option<&String>| value.map_or(Value::Null, |text| text.as_str().into());
-    let mut shown = row([
-        ("name", format!("connection/{address}").into()),
-        ("identity", connection.number.to_string().into()),
-        ("host", address.into()),
-        ("role", role.into()),
-        ("protocol", "amqp".into()),
-        ("dir", if connection.incoming { "in" } else { "out" }.into()),
-        (
-            "container",
-            peer.map_or(Value::Null, |peer| peer.container.as_str().into()),
-        ),
-        ("sasl", text(peer.and_then(|peer| peer.mechanism.as_ref()))),
-        (
-            "isAuthenticated",
-            peer.is_some_and(|peer| peer.mechanism.is_some()).into(),
-        ),
-        (
-            "user",
-            peer.map_or(Value::Null, |peer| {
-                peer.user.as_deref().unwrap_or("anonymous").into()
-            }),
-        ),
-        ("isEncrypted", tls.is_some().into()),
-        ("sslProto", text(tls.map(|(version, _)| version))),
-        ("sslCipher", text(tls.map(|(_, suite)| suite))),
-        ("properties", Value::Object(properties)),
-        ("sslSsf", 0.into()),
-        ("ssl", tls.is_some().into()),
-        ("opened", peer.is_some().into()),
-        ("active", true.into()),
-        ("adminStatus", "enabled".into()),
-        ("operStatus", "up".into()),
-        (
-            "uptimeSeconds",
-            peer.map_or(0, |peer| now - peer.opened.as_second()).into(),
-        ),
-        ("enableProtocolTrace", connection.is_traced().into()),
-        (
-            "lastDlvSeconds",
-            connection
-                .since_last_delivery()
-                .map_or(Value::Null, |since| since.as_secs().into()),
-        ),
-    ]);
-    if let Some(ordinal) = connection.ordinal {
-        shown.insert("tlsOrdinal".to_owned(), ordinal.into());
-    }
-    if let Some(correlator) = peer.and_then(|peer| peer.correlator.as_ref())
-        && connection.role == Role::InterRouter
-    {
-        shown.insert("groupCorrelationId".to_owned(), correlator.as_str().into());
-        let ordinal = peer.map_or(0, |peer| peer.group_ordinal);
-        shown.insert("groupOrdinal".to_owned(), ordinal.into());
-    }
-    shown
-}
-
-fn link_row(link: &LinkRow) -> Attributes {
-    row([
-        ("identity", link.number.to_string().into()),
-        ("name", link.name.as_str().into()),
-        ("linkName", link.name.as_str().into()),
-        ("linkType", link.kind.into()),
-        ("linkDir", if link.incoming { "in" } else { "out" }.into()),
-        (
-            "owningAddr",
-            link.address
-                .as_ref()
-                .map_or(Value::Null, |key| key.as_str().into()),
-        ),
-        ("capacity", link.capacity.into()),
-        ("undeliveredCount", link.undelivered.into()),
-        ("unsettledCount", link.unsettled.into()),
-        ("deliveryCount", link.deliveries.into()),
-        ("connectionId", link.connection.to_string().into()),
-        ("operStatus", "up".into()),
-        ("presettledCount", link.presettled.into()),
-        ("droppedPresettledCount", link.dropped.into()),
-        ("acceptedCount", link.accepted.into()),
-        ("rejectedCount", link.rejected.into()),
-        ("releasedCount", link.released.into()),
-        ("modifiedCount", link.modified.into()),
-        ("deliveriesDelayed1Sec", 0.into()),
-        ("deliveriesDelayed10Sec", 0.into()),
-        ("deliveriesStuck", 0.into()),
-        ("openMovedStreams", 0.into()),
-        ("priority", link.priority.into()),
-        ("creditAvailable", link.credit.into()),
-        ("zeroCreditSeconds", 0.into()),
-    ])
 }

@@ -346,6 +346,8 @@ impl Entities {
             Running::Rule(rule) => {
                 let mut treatments = Treatments::clone(&self.context.dispatch.treatments.load());
                 treatments.remove(rule);
+                "bytesIn",
+                "bytesOut",
                 self.context.dispatch.treatments.store(Arc::new(treatments));
             }
             Running::AutoLink(auto) => {

@@ -5,6 +5,7 @@ mod credential;
 mod entries;
 mod live;
 mod make;
+mod rows;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;

@@ -108,7 +108,7 @@ const OF_ROUTER: &[(&str, &str, &str, &str)] = &[
         "qdr_links_blocked_total",
         "gauge",
         "linksBlocked",
-        "Links without credit",
+        "Links without credit for more than ten seconds",
     ),
 ];
 
@@ -196,6 +196,16 @@ fn ours(page: &mut Page, view: &View<'_>) {
                 "connections_closed_total",
                 "connectionsClosed",
                 "TCP connections that were closed",
+            ),
+            (
+                "bytes_in_total",
+                "bytesIn",
+                "Octets that came by TCP connections",
+            ),
+            (
+                "bytes_out_total",
+                "bytesOut",
+                "Octets that went by TCP connections",
             ),
         ] {
             let name = format!("skupper_router_tcp_{label}_{suffix}");

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use skupper_management::entity::TcpConnector as Settings;
 use tokio::net::TcpStream;
 
-use super::flow::{FlowSet, serve_stream};
+use super::flow::serve_stream;
+use super::set::FlowSet;
 use super::socket::Socket;
 use crate::context::Context;
 use crate::core::forwarding::{Destination, Sink};
@@ -24,6 +25,8 @@ const CAPACITY: u64 = 5;
 pub struct TcpConnector {
     /// Its configuration.
     pub settings: Settings,
+    /// The service's address, for what is told of each flow.
+    pub(crate) address: Arc<str>,
     /// Its number among connections: management shows the connector as one.
     pub number: u64,
     /// Identity of its telemetry record.
@@ -49,6 +52,7 @@ impl TcpConnector {
             message: Mutex::default(),
             flows: FlowSet::default(),
             destination: context.numbers.link(),
+            address: settings.address.as_str().into(),
             settings,
         });
         let sink = ConnectorSink {

@@ -72,6 +72,7 @@ impl Early {
         self.asked.get_or_insert_with(Instant::now);
         self.octets += chunk.len();
         octets.outward.store(self.octets as u64, Ordering::Relaxed);
+        octets.moved(true, false);
         self.observed.feed(Side::Client, &chunk);
         self.said.push(chunk);
     }

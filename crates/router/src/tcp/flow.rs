@@ -1,12 +1,12 @@
 //! Setting a flow up at either end, until its [pump](super::pump) can run (router protocol reference §7.3).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bytes::{Buf, Bytes, BytesMut};
 use skupper_amqp::performative::{Condition, DeliveryState, names};
@@ -20,6 +20,7 @@ use super::observation::Observed;
 use super::opening::{Opened, Opening};
 use super::outward::Outward;
 use super::pump::{Ending, Ends, FlowCommand, FlowEnd, FlowInbox, FlowOctets, Pump};
+use super::set::Flow;
 use super::socket::Socket;
 use super::window::MOST;
 use crate::context::Context;
@@ -34,87 +35,6 @@ use crate::transit::pipe::{Consumer, End, pipe};
 const HANDSHAKE: Duration = Duration::from_secs(30);
 /// Token of the opposite stream while its head is read.
 const PEER: u32 = 1;
-
-/// The flows of a listener or connector, to show them and to end them with it.
-#[derive(Default)]
-pub(crate) struct FlowSet {
-    flows: Mutex<HashMap<u64, Flow>>,
-}
-
-/// A flow, as others see it.
-#[derive(Clone)]
-pub(crate) struct Flow {
-    inbox: Arc<FlowInbox>,
-    /// The client.
-    pub(crate) peer: Option<SocketAddr>,
-    /// When it began.
-    pub(crate) began: Instant,
-}
-
-impl FlowSet {
-    /// Enters a flow until the guard is dropped; its number is one of connections.
-    fn enter(&self, number: u64, inbox: &Arc<FlowInbox>, peer: Option<SocketAddr>) -> InSet<'_> {
-        let flow = Flow {
-            inbox: inbox.clone(),
-            peer,
-            began: Instant::now(),
-        };
-        self.lock().insert(number, flow);
-        InSet { set: self, number }
-    }
-
-    /// All flows by their numbers.
-    pub(crate) fn all(&self) -> Vec<(u64, Flow)> {
-        let flows = self.lock();
-        flows
-            .iter()
-            .map(|(number, flow)| (*number, flow.clone()))
-            .collect()
-    }
-
-    /// Ends all flows.
-    pub(crate) fn close(&self) {
-        for flow in self.lock().values() {
-            // A flow that has ended by itself needs no telling.
-            drop(flow.inbox.send(FlowCommand::Close));
-        }
-    }
-
-    /// Ends one flow; false if it is not one of these.
-    pub(crate) fn close_one(&self, number: u64) -> bool {
-        let flow = self.lock().get(&number).cloned();
-        flow.is_some_and(|flow| {
-            // As above.
-            drop(flow.inbox.send(FlowCommand::Close));
-            true
-        })
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Flow>> {
-        self.flows.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A flow that is in the set.
-struct InSet<'a> {
-    set: &'a FlowSet,
-    number: u64,
-}
-
-impl Drop for InSet<'_> {
-    fn drop(&mut self) {
-        let mut flows = self.set.lock();
-        let flow = flows.remove(&self.number);
-        if flows.len() < flows.capacity() / 8 {
-            flows.shrink_to_fit();
-        }
-        drop(flows);
-        if let Some(flow) = flow {
-            // Whatever is still on its way to the flow answers its sender by being dropped.
-            drop(flow.inbox.close());
-        }
-    }
-}
 
 impl Sink for FlowInbox {
     fn deliver(&self, delivery: Consumer) {
@@ -136,14 +56,17 @@ pub(crate) async fn serve_client(
     listener.opened.fetch_add(1, Ordering::Relaxed);
     let inbox = Arc::new(Inbox::new());
     let number = context.numbers.connection();
-    let in_set = listener.flows.enter(number, &inbox, Some(peer));
+    let octets = Arc::<FlowOctets>::default();
+    let address = target.address.as_str().into();
+    let flow = Flow::new(inbox.clone(), Some(peer), address, octets.clone());
+    let in_set = listener.flows.enter(number, flow);
     let record = context.events.wants_flows().then(|| {
         Arc::new(FlowRecord {
             side: FlowSide::Client(target.record.as_str().into()),
             identity: Some(context.records.next()),
             started: SystemTime::now(),
             address: Some(peer),
-            octets: Arc::default(),
+            octets: octets.clone(),
             trace: Vec::new(),
             requests: Mutex::default(),
             end: Mutex::new(None),
@@ -158,7 +81,7 @@ pub(crate) async fn serve_client(
         listener,
         target,
         stream,
-        inbox,
+        FlowParts { inbox, octets },
         record.as_ref(),
         observed,
     )
@@ -166,6 +89,12 @@ pub(crate) async fn serve_client(
     drop(in_set);
     listener.closed.fetch_add(1, Ordering::Relaxed);
     report(context, record, ending);
+}
+
+/// What a flow and the set that it is in both hold.
+struct FlowParts {
+    inbox: Arc<FlowInbox>,
+    octets: Arc<FlowOctets>,
 }
 
 fn report(context: &Context, record: Option<Arc<FlowRecord>>, ending: Ending) {
@@ -186,7 +115,7 @@ async fn run_client(
     listener: &Arc<TcpListener>,
     target: &Target,
     stream: TcpStream,
-    inbox: Arc<FlowInbox>,
+    FlowParts { inbox, octets }: FlowParts,
     record: Option<&Arc<FlowRecord>>,
     observed: Observed,
 ) -> Ending {
@@ -214,7 +143,6 @@ async fn run_client(
         alpn,
         window: Some(MOST),
     };
-    let octets = record.map_or_else(Arc::default, |record| record.octets.clone());
     let mut early = Early::new(observed);
     let opening = Opening {
         dispatch: &context.dispatch,
@@ -386,9 +314,12 @@ pub(crate) async fn serve_stream(
 ) {
     let inbox = Arc::new(Inbox::new());
     let number = context.numbers.connection();
-    let in_set = connector.flows.enter(number, &inbox, None);
+    let octets = Arc::<FlowOctets>::default();
+    let address = connector.address.clone();
+    let flow = Flow::new(inbox.clone(), None, address, octets.clone());
+    let in_set = connector.flows.enter(number, flow);
     connector.opened.fetch_add(1, Ordering::Relaxed);
-    run_server(context, connector, stream, inbox).await;
+    run_server(context, connector, stream, FlowParts { inbox, octets }).await;
     drop(in_set);
     connector.closed.fetch_add(1, Ordering::Relaxed);
 }
@@ -397,7 +328,7 @@ async fn run_server(
     context: &Arc<Context>,
     connector: &Arc<TcpConnector>,
     stream: Consumer,
-    inbox: Arc<FlowInbox>,
+    FlowParts { inbox, octets }: FlowParts,
 ) {
     let trace = stream.message().annotations.trace.clone();
     let (head, consumer, rest) = match HeadReader::new(stream, inbox.clone()).read().await {
@@ -423,7 +354,7 @@ async fn run_server(
             identity: head.correlation_id.clone(),
             started: SystemTime::now(),
             address: tcp.and_then(|socket| socket.local_addr().ok()),
-            octets: Arc::default(),
+            octets: octets.clone(),
             trace,
             requests: Mutex::default(),
             end: Mutex::new(None),
@@ -461,9 +392,6 @@ async fn run_server(
     };
     let ending = match sent {
         Ok(_) => {
-            let octets: Arc<FlowOctets> = record
-                .as_ref()
-                .map_or_else(Arc::default, |record| record.octets.clone());
             Pump::new(
                 socket,
                 Ends {

@@ -12,8 +12,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::flow::{FlowSet, serve_client};
+use super::flow::serve_client;
 use super::opening::Late;
+use super::set::FlowSet;
 use super::watch::Watch;
 use crate::context::Context;
 use crate::listen::{Listening, Spell};

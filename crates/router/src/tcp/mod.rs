@@ -12,14 +12,15 @@ mod observation;
 mod opening;
 mod outward;
 pub(crate) mod pump;
+mod set;
 mod socket;
 mod watch;
 mod window;
 
 pub use connector::TcpConnector;
 pub(crate) use connector::connect;
-pub(crate) use flow::FlowSet;
 pub use listener::{OperStatus, Target, TcpListener};
 pub(crate) use observation::ObservedFlows;
 pub(crate) use pump::consume;
+pub(crate) use set::{Flow, FlowSet};
 pub(crate) use watch::{Watch, WatchSet};

@@ -76,19 +76,26 @@ enum Failure {
 impl Opening<'_> {
     /// Offers the stream until a server's end answers or the flow is over.
     pub(crate) async fn run(mut self, late: &Late) -> Result<Opened, Ending> {
-        if !late.lasts(Instant::now()) {
+        let early = !late.lasts(Instant::now());
+        if early {
             self.look().await.map_err(Ending::Socket)?;
-            match self.attempt(true).await {
+            match self.attempt(Message::early_tcp_stream()).await {
                 Err(Failure::TooEarly) => late.begins(Instant::now()),
                 Err(Failure::Ended(ending)) => return Err(ending),
                 Ok(opened) => return Ok(opened),
             }
         }
-        self.attempt(false).await.map_err(|failure| match failure {
-            // Nothing was early.
-            Failure::TooEarly => Ending::Refused,
-            Failure::Ended(ending) => ending,
-        })
+        let message = Message {
+            again: early,
+            ..Message::tcp_stream()
+        };
+        self.attempt(message)
+            .await
+            .map_err(|failure| match failure {
+                // Nothing was early.
+                Failure::TooEarly => Ending::Refused,
+                Failure::Ended(ending) => ending,
+            })
     }
 
     /// Takes what the client has said with its connection, so that it leaves with the head of its stream.
@@ -98,11 +105,8 @@ impl Opening<'_> {
             .await
     }
 
-    async fn attempt(&mut self, early: bool) -> Result<Opened, Failure> {
-        let message = match early {
-            true => Message::early_tcp_stream(),
-            false => Message::tcp_stream(),
-        };
+    async fn attempt(&mut self, message: Message) -> Result<Opened, Failure> {
+        let early = message.is_early();
         let (stream, consumer) = pipe(message);
         stream.push(self.head.clone());
         if early {
@@ -173,6 +177,7 @@ fn given_back(state: &DeliveryState) -> Failure {
 #[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use std::pin::pin;
+    use std::sync::atomic::Ordering;
 
     use tokio::io::AsyncWriteExt;
     use tokio::net::{TcpListener, TcpStream};
@@ -309,6 +314,12 @@ mod tests {
             assert!(!flow.open(server).await.unwrap().said);
         }
         assert_eq!(came, [&b"head:hello"[..], HEAD, HEAD]);
+        let usage = flow.dispatch.uses.of(&flow.key);
+        assert_eq!(
+            usage.ingress.load(Ordering::Relaxed),
+            2,
+            "flows, not streams"
+        );
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ use super::observation::Observed;
 use super::outward::Outward;
 use super::socket::Socket;
 use super::window::ACKNOWLEDGE_EVERY;
+use crate::clock::Moment;
 use crate::transit::inbox::{Bell, Inbox, Taken};
 use crate::transit::pipe::{Consumer, End};
 
@@ -54,6 +55,10 @@ pub struct FlowOctets {
     pub inward: AtomicU64,
     /// Microseconds from the first octet of the client to the first of the server; 0 until known.
     pub latency_us: AtomicU64,
+    /// When octets were last read, as a [`Moment`] in milliseconds; 0 before.
+    last_outward: AtomicU64,
+    /// When octets were last written.
+    last_inward: AtomicU64,
 }
 
 impl FlowOctets {
@@ -61,6 +66,27 @@ impl FlowOctets {
     pub fn latency(&self) -> Option<Duration> {
         let micros = self.latency_us.load(Ordering::Relaxed);
         (micros > 0).then(|| Duration::from_micros(micros))
+    }
+
+    /// The time since octets were last read, and since they were last written.
+    pub(crate) fn idle(&self, now: Moment) -> [Option<Duration>; 2] {
+        [&self.last_outward, &self.last_inward].map(|last| {
+            let last = last.load(Ordering::Relaxed);
+            (last > 0).then(|| now.since(Moment::after(Duration::from_millis(last))))
+        })
+    }
+
+    /// Notes which way octets have just gone.
+    pub(super) fn moved(&self, outward: bool, inward: bool) {
+        if !outward && !inward {
+            return;
+        }
+        let now = Moment::now().millis().max(1);
+        for (moved, last) in [(outward, &self.last_outward), (inward, &self.last_inward)] {
+            if moved {
+                last.store(now, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Notes the latency.
@@ -232,7 +258,16 @@ impl Pump {
         ending
     }
 
+    /// Works while there is something to do; the clock is looked at once, however much that was.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        let (outward, inward) = (self.outward.sent(), self.inward.written);
+        let polled = self.work(cx);
+        self.octets
+            .moved(self.outward.sent() > outward, self.inward.written > inward);
+        polled
+    }
+
+    fn work(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         for _ in 0..TURNS {
             self.inbox.take(&mut self.taken, cx);
             let mut moved = !self.taken.is_empty();

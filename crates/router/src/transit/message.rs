@@ -7,6 +7,7 @@ use std::sync::Arc;
 use skupper_amqp::message::{RouterAnnotations, flags};
 use skupper_routing::LinkId;
 
+use crate::clock::Moment;
 use crate::connection::handle::ConnectionHandle;
 
 /// Priority of a message that does not say its own.
@@ -31,6 +32,10 @@ pub struct Message {
     pub tried: Tried,
     /// The policy of its sender, if there is one here, lets him close connections.
     pub administers: bool,
+    /// When it came into the router.
+    pub came: Moment,
+    /// It has been offered before in another way, and was counted then.
+    pub again: bool,
 }
 
 /// The way that a delivery to one destination of several goes.
@@ -76,6 +81,8 @@ impl Default for Message {
             came_by: None,
             tried: Tried::default(),
             administers: true,
+            came: Moment::now(),
+            again: false,
         }
     }
 }

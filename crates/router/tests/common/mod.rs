@@ -3,6 +3,7 @@
 
 pub(crate) mod clients;
 pub(crate) mod collector;
+pub(crate) mod links;
 pub(crate) mod raw;
 pub(crate) mod trust;
 
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use skupper_management::document::{Dialect, Document};
-use skupper_router::Router;
+use skupper_router::{Options, Router};
 
 /// Far longer than anything takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,12 +30,21 @@ pub(crate) fn edge_router(id: &str, sections: &[Value]) -> Router {
     router_in_mode("edge", id, sections)
 }
 
+/// Starts an interior router with these sections, in another way than usual.
+pub(crate) fn router_with(id: &str, sections: &[Value], options: Options) -> Router {
+    start("interior", id, sections, options)
+}
+
 fn router_in_mode(mode: &str, id: &str, sections: &[Value]) -> Router {
+    start(mode, id, sections, Options::default())
+}
+
+fn start(mode: &str, id: &str, sections: &[Value], options: Options) -> Router {
     let mut document = vec![json!(["router", {"id": id, "mode": mode, "workerThreads": 2}])];
     document.extend_from_slice(sections);
     let text = Value::Array(document).to_string();
     let document = Document::parse(&text, Dialect::Json).unwrap();
-    Router::start(&document).unwrap()
+    Router::start_with(&document, options).unwrap()
 }
 
 /// A listener for routers, on a port of the system's choice.

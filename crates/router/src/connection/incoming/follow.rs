@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use skupper_amqp::DeliveryState;
 use skupper_amqp::connection::{Incoming, LinkId, SessionId};
 use skupper_amqp::message::flags;
 use skupper_management::entity::Role;
 use skupper_routing::AddressKey;
 
-use super::super::links::{Collecting, Current, End, Inbound, Replenish};
+use super::super::links::{Current, End, Inbound, Replenish};
 use super::super::onward::Onward;
+use super::super::pace::{Age, Outcome};
 use super::super::resend::Resend;
 use super::super::task::Task;
 use crate::transit::inbox::Bell;
@@ -23,25 +25,32 @@ const MOST_MULTICAST: usize = 4 * 1024 * 1024;
 /// sender that has more under way does not keep to it.
 const MOST_UNHELD: usize = 8 * 1024 * 1024;
 
+/// A delivery of which enough has come to be passed on.
+pub(super) struct Arrived {
+    pub(super) link: LinkId,
+    pub(super) session: SessionId,
+    pub(super) delivery: u32,
+    pub(super) age: Age,
+    pub(super) settled: bool,
+    /// There is more of it to come.
+    pub(super) more: bool,
+}
+
 impl Task {
-    #[allow(clippy::too_many_arguments, reason = "the parts of one delivery")]
+    /// Passes a delivery on to one destination: its octets behind the routers' section, as far as they have come.
     pub(super) fn begin_forwarding(
         &mut self,
-        id: LinkId,
-        session: SessionId,
-        collecting: Collecting,
+        arrived: Arrived,
+        body: Bytes,
         message: Message,
         key: &AddressKey,
-        used: usize,
-        more: bool,
     ) {
-        let Collecting {
-            delivery,
+        let Arrived {
+            link: id,
             settled,
-            octets,
+            more,
             ..
-        } = collecting;
-        let body = octets.into_bytes().slice(used..);
+        } = arrived;
         let mut resend = (message.is_resent() && !settled).then(Box::default);
         let body = self.kept.more(&mut resend, body);
         let (producer, consumer) = pipe(message);
@@ -64,22 +73,19 @@ impl Task {
             (Some(resend), Some(way)) => resend.went(key, way),
             _ => self.kept.forget(resend.take()),
         }
-        let onward = Onward::One(producer);
-        self.follow(id, session, delivery, onward, resend, settled, more);
+        self.follow(arrived, Onward::One(producer), resend);
     }
 
     /// Follows a delivery that was passed on until it is settled.
-    #[allow(clippy::too_many_arguments, reason = "the parts of one delivery")]
-    pub(super) fn follow(
-        &mut self,
-        id: LinkId,
-        session: SessionId,
-        delivery: u32,
-        onward: Onward,
-        resend: Option<Box<Resend>>,
-        settled: bool,
-        more: bool,
-    ) {
+    pub(super) fn follow(&mut self, arrived: Arrived, onward: Onward, resend: Option<Box<Resend>>) {
+        let Arrived {
+            link: id,
+            session,
+            delivery,
+            age,
+            settled,
+            more,
+        } = arrived;
         let at_once = match self.link(id).map(|link| &link.end) {
             Some(End::Receiver(receiver)) => receiver.replenish == Replenish::AtOnce,
             _ => false,
@@ -88,6 +94,10 @@ impl Task {
             self.replenish(id);
         }
         if settled && !more {
+            let now = self.moment;
+            if let Some(link) = self.link(id) {
+                link.pace.over(Some(age), Outcome::Presettled, now);
+            }
             return;
         }
         let most = most_waiting(&onward);
@@ -96,6 +106,7 @@ impl Task {
             link: id,
             session,
             delivery,
+            age,
             complete: !more,
             settled,
             owed: false,
@@ -180,6 +191,7 @@ impl Task {
         if !std::mem::replace(&mut inbound.settled, true)
             && let Some(link) = self.link(id)
         {
+            // It is not over.
             link.counts.settled(None);
         }
     }
@@ -193,10 +205,11 @@ impl Task {
             self.amqp.release(inbound.session, inbound.held);
         }
         self.kept.forget(inbound.resend);
-        let id = inbound.link;
+        let (id, now) = (inbound.link, self.moment);
         let Some(link) = self.link(id) else { return };
-        if !inbound.settled {
-            link.counts.settled(state);
+        match inbound.settled {
+            false => link.settled(state, Some(inbound.age), now),
+            true => link.pace.over(Some(inbound.age), Outcome::Presettled, now),
         }
         if inbound.owes_credit {
             self.replenish(id);

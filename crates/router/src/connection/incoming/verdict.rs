@@ -136,6 +136,8 @@ impl Task {
             came_by: self.is_edge().then(|| self.handle.clone()),
             tried: Tried::default(),
             administers: self.administers(),
+            came: collecting.came,
+            again: false,
         };
         Verdict::Forward {
             message,

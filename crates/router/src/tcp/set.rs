@@ -1,0 +1,181 @@
+//! The flows of a listener or connector: to show them, to count what they carry, and to end them with it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::pump::{FlowCommand, FlowInbox, FlowOctets};
+
+/// The flows of a listener or connector.
+#[derive(Default)]
+pub(crate) struct FlowSet {
+    flows: Mutex<Flows>,
+}
+
+#[derive(Default)]
+struct Flows {
+    open: HashMap<u64, Flow>,
+    /// What flows that have ended have carried.
+    past: Carried,
+}
+
+/// Octets of a socket, or of many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Carried {
+    /// Read from it.
+    pub(crate) outward: u64,
+    /// Written to it.
+    pub(crate) inward: u64,
+}
+
+/// A flow, as others see it.
+#[derive(Clone)]
+pub(crate) struct Flow {
+    inbox: Arc<FlowInbox>,
+    /// The client.
+    pub(crate) peer: Option<SocketAddr>,
+    /// The address that it is to.
+    pub(crate) address: Arc<str>,
+    /// When it began.
+    pub(crate) began: Instant,
+    /// What it has carried.
+    pub(crate) octets: Arc<FlowOctets>,
+}
+
+impl Flow {
+    /// One that begins now.
+    pub(crate) fn new(
+        inbox: Arc<FlowInbox>,
+        peer: Option<SocketAddr>,
+        address: Arc<str>,
+        octets: Arc<FlowOctets>,
+    ) -> Self {
+        Flow {
+            inbox,
+            peer,
+            address,
+            began: Instant::now(),
+            octets,
+        }
+    }
+
+    /// What it has carried.
+    pub(crate) fn carried(&self) -> Carried {
+        Carried {
+            outward: self.octets.outward.load(Ordering::Relaxed),
+            inward: self.octets.inward.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Carried {
+    fn and(self, more: Carried) -> Self {
+        Carried {
+            outward: self.outward + more.outward,
+            inward: self.inward + more.inward,
+        }
+    }
+}
+
+impl FlowSet {
+    /// Enters a flow until the guard is dropped; its number is one of connections.
+    pub(super) fn enter(&self, number: u64, flow: Flow) -> InSet<'_> {
+        self.lock().open.insert(number, flow);
+        InSet { set: self, number }
+    }
+
+    /// All flows by their numbers.
+    pub(crate) fn all(&self) -> Vec<(u64, Flow)> {
+        let flows = self.lock();
+        flows
+            .open
+            .iter()
+            .map(|(number, flow)| (*number, flow.clone()))
+            .collect()
+    }
+
+    /// What all flows have carried so far, those that have ended included.
+    pub(crate) fn carried(&self) -> Carried {
+        let flows = self.lock();
+        flows
+            .open
+            .values()
+            .fold(flows.past, |all, flow| all.and(flow.carried()))
+    }
+
+    /// Ends all flows.
+    pub(crate) fn close(&self) {
+        for flow in self.lock().open.values() {
+            // A flow that has ended by itself needs no telling.
+            drop(flow.inbox.send(FlowCommand::Close));
+        }
+    }
+
+    /// Ends one flow; false if it is not one of these.
+    pub(crate) fn close_one(&self, number: u64) -> bool {
+        let flow = self.lock().open.get(&number).cloned();
+        flow.is_some_and(|flow| {
+            // As above.
+            drop(flow.inbox.send(FlowCommand::Close));
+            true
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Flows> {
+        self.flows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A flow that is in the set.
+pub(super) struct InSet<'a> {
+    set: &'a FlowSet,
+    number: u64,
+}
+
+impl Drop for InSet<'_> {
+    fn drop(&mut self) {
+        let mut flows = self.set.lock();
+        let flow = flows.open.remove(&self.number);
+        if let Some(flow) = &flow {
+            flows.past = flows.past.and(flow.carried());
+        }
+        if flows.open.len() < flows.open.capacity() / 8 {
+            flows.open.shrink_to_fit();
+        }
+        drop(flows);
+        if let Some(flow) = flow {
+            // Whatever is still on its way to the flow answers its sender by being dropped.
+            drop(flow.inbox.close());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transit::inbox::Inbox;
+
+    #[test]
+    fn what_flows_have_carried_stays_when_they_have_ended() {
+        let set = FlowSet::default();
+        let enter = |number| {
+            let octets = Arc::<FlowOctets>::default();
+            let inbox = Arc::new(Inbox::new());
+            let flow = Flow::new(inbox, None, "service".into(), octets.clone());
+            (set.enter(number, flow), octets)
+        };
+        let (first, octets) = enter(1);
+        octets.outward.store(5, Ordering::Relaxed);
+        let (second, more) = enter(2);
+        more.inward.store(7, Ordering::Relaxed);
+        let carried = |outward, inward| Carried { outward, inward };
+        assert_eq!(set.carried(), carried(5, 7));
+        drop(first);
+        more.inward.store(8, Ordering::Relaxed);
+        assert_eq!((set.carried(), set.all().len()), (carried(5, 8), 1));
+        drop(second);
+        assert_eq!((set.carried(), set.all().len()), (carried(5, 8), 0));
+    }
+}
