@@ -187,6 +187,47 @@ fn who_may_connect_is_decided_by_virtual_host_user_and_number() {
 }
 
 #[test]
+fn a_name_that_does_not_resolve_keeps_nobody_but_who_comes_from_there_out() {
+    let from = |name: &str, hosts: &str| {
+        let mut vhost = everybody(name, json!({}));
+        vhost["groups"]["all"]["remoteHosts"] = json!(hosts);
+        vhost
+    };
+    let router = policed(
+        json!({}),
+        &[
+            from("nowhere", "no-such-name.invalid"),
+            from("both", "no-such-name.invalid, 127.0.0.1"),
+            from("here", "localhost"),
+        ],
+    );
+    let tried = |hostname: &str| {
+        let stream = connect(([127, 0, 0, 1], listener_port(&router, "clients")).into());
+        let mut raw = Raw::open_as(stream, asking(hostname));
+        let mut closed = false;
+        wait_for("an answer", || {
+            let goes_on = raw.turn();
+            while let Some(event) = raw.amqp.poll_event() {
+                closed |= matches!(event, Event::Closed(_));
+            }
+            let admitted = row(&router, Kind::VhostStats, hostname)["connectionsCurrent"] == 1;
+            (closed || !goes_on || admitted).then_some(admitted)
+        })
+    };
+    assert!(tried("both"));
+    wait_for("the address of this host", || tried("here").then_some(()));
+    assert!(!tried("nowhere"));
+    let listener = router.entities().listener("clients").unwrap();
+    wait_for("the refusal", || {
+        let refusals = listener.refusals.snapshot();
+        let text = "is let in from no-such-name.invalid (which did not resolve: ";
+        let mut all = refusals.entries().iter();
+        all.any(|refusal| refusal.message.contains(text))
+            .then_some(())
+    });
+}
+
+#[test]
 fn frames_sessions_and_links_are_limited() {
     let settings = json!({"maxFrameSize": 2048, "maxSessions": 2, "maxSessionWindow": 10240,
         "maxSenders": 1, "maxReceivers": 2, "sources": "a*, ${user}/in", "targetPattern": "to.#"});
@@ -496,6 +537,10 @@ fn who_may_not_close_connections_is_told_so() {
             reply.description,
             "You are not allowed to perform this operation."
         );
+        let traced = json!({"enableProtocolTrace": true});
+        let trace = Request::update(Kind::Connection, "", traced.as_object().unwrap().clone());
+        let reply = asker.ask(&by_number(trace)).await.unwrap();
+        assert_eq!(reply.status, Status::FORBIDDEN, "others' frames");
         let read = by_number(Request::read(Kind::Connection, ""));
         assert_eq!(asker.ask(&read).await.unwrap().status, Status::OK);
     });

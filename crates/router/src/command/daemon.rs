@@ -9,14 +9,26 @@ use std::process::{Command, ExitCode, Stdio};
 
 use super::PROGRAM;
 
-/// Set for the process that is to be the router.
+/// Set for the process that is to be the router, to the number of the one that has started it: the variable may have been
+/// inherited from elsewhere, the parent not.
 const DETACHED: &str = "SKUPPER_ROUTER_DETACHED";
 /// What the router's process says when it runs.
 const RUNS: &str = "ok";
 
 /// Which of the two processes this is.
 pub(super) fn is_detached() -> bool {
-    std::env::var_os(DETACHED).is_some()
+    let starter = std::env::var(DETACHED).ok();
+    let parent = rustix::process::getppid();
+    is_child_of(
+        starter.as_deref(),
+        parent.map(|parent| parent.as_raw_nonzero().get()),
+    )
+}
+
+/// Whether the process that started this one as the router, by what that left in the environment, is its parent.
+fn is_child_of(starter: Option<&str>, parent: Option<i32>) -> bool {
+    let starter = starter.and_then(|starter| starter.parse().ok());
+    starter.is_some() && starter == parent
 }
 
 /// Starts this program once more as the router, and waits until that runs or has failed.
@@ -43,7 +55,7 @@ fn detached() -> io::Result<String> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg0(name)
         .args(arguments)
-        .env(DETACHED, "1")
+        .env(DETACHED, std::process::id().to_string())
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -72,4 +84,23 @@ pub(super) fn detach() -> io::Result<()> {
 pub(super) fn tell(failure: Option<&str>) -> io::Result<()> {
     let mut output = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     writeln!(output, "{}", failure.unwrap_or(RUNS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_the_router_of_its_own_parent_alone() {
+        assert!(is_child_of(Some("17"), Some(17)));
+        for (starter, parent) in [
+            (None, Some(17)),
+            (Some("1"), Some(17)),
+            (Some("yes"), Some(17)),
+            (Some("17"), None),
+            (None, None),
+        ] {
+            assert!(!is_child_of(starter, parent), "{starter:?} {parent:?}");
+        }
+    }
 }

@@ -76,8 +76,8 @@ impl Task {
                 true
             }
             Err(denied) => {
-                let (number, Denied { who, why }) = (self.handle.number, &denied);
-                tracing::info!(target: "POLICY", "[C{number}] DENY AMQP Open for {who}: {why}");
+                let Denied { who, why } = &denied;
+                self.tell_denial(who, format_args!("AMQP Open for {who}: {why}"));
                 let condition =
                     Condition::new(names::RESOURCE_LIMIT_EXCEEDED, CONNECTION_DISALLOWED);
                 self.amqp.close(Some(condition), now);
@@ -85,6 +85,12 @@ impl Task {
                 false
             }
         }
+    }
+
+    /// Has the log tell of a denial.
+    fn tell_denial(&self, who: &str, denial: std::fmt::Arguments<'_>) {
+        let denials = &self.context.policy.denials;
+        denials.tell(self.handle.number, who, denial);
     }
 
     fn admit_visitor(&self, open: &Open) -> Result<Option<Policed>, Denied> {
@@ -169,16 +175,13 @@ impl Task {
             return;
         };
         let who = policed.who();
-        tracing::info!(
-            target: "POLICY",
-            "[C{}] DENY AMQP Begin Session for {who} {denial}", self.handle.number
-        );
         policed
             .grant
             .vhost
             .stats
             .sessions_denied
             .fetch_add(1, Ordering::Relaxed);
+        self.tell_denial(&who, format_args!("AMQP Begin Session for {who} {denial}"));
         self.context
             .policy
             .counts
@@ -222,10 +225,7 @@ impl Task {
             Asked::Named(address) => address.chars().take(256).collect(),
             Asked::Dynamic | Asked::Nothing => String::new(),
         };
-        tracing::info!(
-            target: "POLICY",
-            "[C{}] DENY AMQP Attach {name} link '{address}' for {} {denial}", self.handle.number, policed.who()
-        );
+        let who = policed.who();
         let stats = &policed.grant.vhost.stats;
         let counter = match way {
             Way::Sending => &stats.senders_denied,
@@ -237,6 +237,10 @@ impl Task {
             .counts
             .links
             .fetch_add(1, Ordering::Relaxed);
+        self.tell_denial(
+            &who,
+            format_args!("AMQP Attach {name} link '{address}' for {who} {denial}"),
+        );
         self.refuse(id, denial.link_condition(), LINK_DISALLOWED);
         false
     }
@@ -275,11 +279,7 @@ impl Task {
             return false;
         };
         policed.is_over = true;
-        tracing::info!(
-            target: "POLICY",
-            "[C{}] DENY AMQP Transfer maxMessageSize exceeded for {}: a message has more than {most} octets, which is maxMessageSize of its group, vhost or the policy: raise it, or send shorter ones; the connection is closed",
-            self.handle.number, policed.who()
-        );
+        let who = policed.who();
         policed
             .grant
             .vhost
@@ -291,6 +291,10 @@ impl Task {
             .counts
             .sizes
             .fetch_add(1, Ordering::Relaxed);
+        self.tell_denial(
+            &who,
+            format_args!("AMQP Transfer maxMessageSize exceeded for {who}: a message has more than {most} octets, which is maxMessageSize of its group, vhost or the policy: raise it, or send shorter ones; the connection is closed"),
+        );
         let state = DeliveryState::rejected(Condition::new(names::MESSAGE_SIZE_EXCEEDED, OVERSIZE));
         // One that its sender has settled needs no answer.
         let _ = self
@@ -343,23 +347,22 @@ impl Task {
         let rejected = |text: &str| {
             DeliveryState::rejected(Condition::new("amqp:unauthorized-access".into(), text))
         };
-        let number = self.handle.number;
         if policed.grant.looks_at_user()
             && let Some(user) = user()
             && !policed.grant.says(user)
         {
-            tracing::info!(
-                target: "POLICY",
-                "[C{number}] DENY AMQP message for {}: it says that it is from user '{}' and allowUserIdProxy of group '{}' is false",
-                policed.who(), user.escape_ascii().take(256).map(char::from).collect::<String>(), policed.grant.group
+            let (who, group) = (policed.who(), &policed.grant.group);
+            let user = user.escape_ascii().take(256).map(char::from);
+            let user: String = user.collect();
+            self.tell_denial(
+                &who,
+                format_args!("AMQP message for {who}: it says that it is from user '{user}' and allowUserIdProxy of group '{group}' is false"),
             );
             return Some(rejected("user_id proxy violation"));
         }
         let denial: Denial = policed.grant.message(to?).err()?;
-        tracing::info!(
-            target: "POLICY",
-            "[C{number}] DENY AMQP message for {} {denial}", policed.who()
-        );
+        let who = policed.who();
+        self.tell_denial(&who, format_args!("AMQP message for {who} {denial}"));
         Some(rejected("policy violation on target"))
     }
 

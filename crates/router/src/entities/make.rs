@@ -1,6 +1,8 @@
 //! Making, changing and removing what runs of a configured entity.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use skupper_management::agent::Failure;
 use skupper_management::entity::{
@@ -19,7 +21,11 @@ use crate::connection::handle::Command;
 use crate::connection::listener::AmqpListener;
 use crate::core::{Rule, Treatments};
 use crate::event::Event;
+use crate::policy::keep_looking;
 use crate::tcp::{TcpConnector, TcpListener};
+
+/// How long the addresses of names are waited for.
+const RESOLVER: Duration = Duration::from_millis(500);
 
 fn read<R: Record>(attributes: &Attributes) -> Result<R, Failure> {
     R::from_attributes(attributes).map_err(|error| Failure::BadRequest(error.to_string()))
@@ -198,7 +204,21 @@ impl Entities {
     fn put_vhost(&self, attributes: &Attributes) -> Result<(), Failure> {
         let error = |text: String| Failure::Internal(format!("PolicyError: {text}"));
         let (vhost, warnings) = Vhost::read(attributes).map_err(error)?;
-        self.context.policy.put(vhost, &warnings).map_err(error)
+        let ruled = self.context.policy.put(vhost, &warnings).map_err(error)?;
+        if ruled.names().next().is_some() {
+            let (first, looked) = mpsc::channel();
+            let workers = &self.context.workers;
+            let looking = keep_looking(Arc::downgrade(&ruled), first);
+            workers.spawn(workers.in_turn(), looking);
+            // Names are mostly known at once, and then nobody is turned away who comes right after this. A resolver that takes
+            // longer is not waited for, now and the next time.
+            let slow = &self.resolver_is_slow;
+            if !slow.load(Ordering::Relaxed) {
+                let known = looked.recv_timeout(RESOLVER).is_ok();
+                slow.store(!known, Ordering::Relaxed);
+            }
+        }
+        Ok(())
     }
 
     fn make_auto_link(&mut self, attributes: &Attributes) -> Result<Running, Failure> {
@@ -326,6 +346,8 @@ impl Entities {
                 "connectionMsg",
                 "connectionsOpened",
                 "connectionsClosed",
+                "bytesIn",
+                "bytesOut",
             ],
             _ => &[],
         };
@@ -346,8 +368,6 @@ impl Entities {
             Running::Rule(rule) => {
                 let mut treatments = Treatments::clone(&self.context.dispatch.treatments.load());
                 treatments.remove(rule);
-                "bytesIn",
-                "bytesOut",
                 self.context.dispatch.treatments.store(Arc::new(treatments));
             }
             Running::AutoLink(auto) => {

@@ -10,6 +10,7 @@ mod rows;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use skupper_management::agent::{Failure, LogLine, Store};
 use skupper_management::entity::Mode;
@@ -30,6 +31,8 @@ pub struct Entities {
     numbers: HashMap<Kind, u64>,
     /// The configuration document is being applied: a port that cannot be opened is an error.
     starting: bool,
+    /// It took long to look up names, the last time that this was waited for.
+    resolver_is_slow: AtomicBool,
 }
 
 impl Entities {
@@ -39,6 +42,7 @@ impl Entities {
             entries: HashMap::new(),
             numbers: HashMap::new(),
             starting: false,
+            resolver_is_slow: AtomicBool::new(false),
         }
     }
 

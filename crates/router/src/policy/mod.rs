@@ -6,9 +6,12 @@
 //! of this is looked at.
 
 mod denial;
+mod denials;
 pub(crate) mod directory;
 mod grant;
+mod hosts;
 mod limit;
+mod lookup;
 mod names;
 mod rules;
 mod seats;
@@ -17,10 +20,10 @@ mod stats;
 pub(crate) use denial::Denial;
 pub(crate) use grant::{Asked, Grant, Way};
 pub(crate) use limit::{ConnectionLimit, Denied};
-pub(crate) use rules::Visitor;
+pub(crate) use lookup::keep_looking;
+pub(crate) use rules::{Ruled, Visitor};
 pub(crate) use stats::Seat;
 
-use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,7 +31,8 @@ use arc_swap::ArcSwap;
 use skupper_management::Attributes;
 use skupper_management::entity::{Policy as Settings, Vhost};
 
-use rules::{Ruled, Rules, TurnedAway};
+use denials::DenialLog;
+use rules::{Rules, TurnedAway};
 use stats::VhostStats;
 
 /// The policy of a router.
@@ -41,6 +45,8 @@ pub(crate) struct Policy {
     stats: Mutex<Vec<Arc<VhostStats>>>,
     /// What was denied.
     pub(crate) counts: Counts,
+    /// What the log says of it.
+    pub(crate) denials: DenialLog,
 }
 
 /// What was denied since the router started, connections beyond the limit left out.
@@ -95,11 +101,12 @@ impl Policy {
         ));
     }
 
-    /// Puts a virtual host in force for connections that open from now on. Only the owner of the entities does so.
+    /// Puts a virtual host in force for connections that open from now on. Only the owner of the entities does so, and has the
+    /// names of its remote hosts [looked up](keep_looking).
     ///
     /// # Errors
     /// What cannot be, in a sentence.
-    pub(crate) fn put(&self, vhost: Vhost, warnings: &[String]) -> Result<(), String> {
+    pub(crate) fn put(&self, vhost: Vhost, warnings: &[String]) -> Result<Arc<Ruled>, String> {
         for warning in warnings {
             tracing::warn!(target: "POLICY", "{warning}");
         }
@@ -115,11 +122,12 @@ impl Policy {
         let stats = known
             .or_else(|| self.kept(&name))
             .unwrap_or_else(|| VhostStats::new(&name));
-        rules.put(Ruled::new(vhost, stats.clone(), &mut resolve)?)?;
+        let ruled = Arc::new(Ruled::new(vhost, stats.clone())?);
+        rules.put(ruled.clone())?;
         self.rules.store(Arc::new(rules));
         self.keep(Some(stats));
         tracing::info!(target: "POLICY", "{news} policy rules for vhost {name}");
-        Ok(())
+        Ok(ruled)
     }
 
     /// Takes a virtual host out of force. Its connections stay.
@@ -203,11 +211,4 @@ impl Policy {
             self.counts.connections.fetch_add(1, Ordering::Relaxed);
         })
     }
-}
-
-fn resolve(host: &str) -> Result<Vec<IpAddr>, String> {
-    let found = (host, 0).to_socket_addrs();
-    let found =
-        found.map_err(|error| format!("'{host}' did not resolve to an IP address: {error}"))?;
-    Ok(found.map(|address| address.ip()).collect())
 }

@@ -11,6 +11,7 @@ use skupper_routing::address::{Pattern, Patterns};
 
 use super::denial::Denial;
 use super::grant::Grant;
+use super::hosts::HostName;
 use super::seats::Limits;
 use super::stats::VhostStats;
 
@@ -35,6 +36,7 @@ pub(crate) struct Ruled {
 struct Places {
     any: bool,
     ranges: Vec<(IpAddr, IpAddr)>,
+    names: Vec<HostName>,
 }
 
 impl Places {
@@ -42,20 +44,32 @@ impl Places {
         let within = |(first, last): &(IpAddr, IpAddr)| {
             first.is_ipv4() == host.is_ipv4() && (*first..=*last).contains(&host)
         };
-        self.any || self.ranges.iter().any(within)
+        self.any || self.ranges.iter().any(within) || self.names.iter().any(|name| name.has(host))
+    }
+
+    /// The places of a group, for people.
+    fn describe(&self, hosts: &[RemoteHost]) -> String {
+        let place = |host: &RemoteHost| {
+            let own =
+                |name: &&HostName| matches!(host, RemoteHost::Name(host) if *host == name.name);
+            match self.names.iter().find(own).and_then(HostName::fault) {
+                Some(why) => format!("{host} (which did not resolve: {why})"),
+                None => host.to_string(),
+            }
+        };
+        match hosts {
+            [] => "nowhere".to_owned(),
+            hosts => hosts.iter().map(place).collect::<Vec<_>>().join(", "),
+        }
     }
 }
 
 impl Ruled {
-    /// Prepares a virtual host. `resolve` finds the addresses of names among its remote hosts.
+    /// Prepares a virtual host. The addresses of [names](Self::names) among its remote hosts are to be looked up.
     ///
     /// # Errors
     /// What cannot be, in a sentence.
-    pub(crate) fn new(
-        vhost: Vhost,
-        stats: Arc<VhostStats>,
-        resolve: &mut dyn FnMut(&str) -> Result<Vec<IpAddr>, String>,
-    ) -> Result<Self, String> {
+    pub(crate) fn new(vhost: Vhost, stats: Arc<VhostStats>) -> Result<Self, String> {
         let users = vhost.users()?;
         let users = users
             .iter()
@@ -68,16 +82,7 @@ impl Ruled {
                 match host {
                     RemoteHost::Any => own.any = true,
                     RemoteHost::Range(first, last) => own.ranges.push((*first, *last)),
-                    RemoteHost::Name(host) => {
-                        let found = resolve(host).map_err(|why| {
-                            format!(
-                                "Policy '{}' is invalid: Policy vhost '{0}' user group '{name}' option 'remoteHosts' connectionOption '{host}' failed to translate: '{why}'.",
-                                vhost.hostname
-                            )
-                        })?;
-                        own.ranges
-                            .extend(found.into_iter().map(|address| (address, address)));
-                    }
+                    RemoteHost::Name(host) => own.names.push(HostName::new(host)),
                 }
             }
             places.insert(name.clone(), own);
@@ -88,6 +93,11 @@ impl Ruled {
             users,
             places,
         })
+    }
+
+    /// Names whose addresses users of any group may come from.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &HostName> {
+        self.places.values().flat_map(|places| &places.names)
     }
 
     /// The group of a user.
@@ -160,7 +170,7 @@ impl Rules {
     ///
     /// # Errors
     /// A name or an alias that means another virtual host already.
-    pub(crate) fn put(&mut self, ruled: Ruled) -> Result<(), String> {
+    pub(crate) fn put(&mut self, ruled: Arc<Ruled>) -> Result<(), String> {
         let Vhost {
             hostname: name,
             aliases,
@@ -204,7 +214,7 @@ impl Rules {
                 })?;
             }
         }
-        self.vhosts.insert(name.clone(), Arc::new(ruled));
+        self.vhosts.insert(name.clone(), ruled.clone());
         self.index();
         Ok(())
     }
@@ -274,20 +284,13 @@ impl Rules {
                 by: Some(ruled.clone()),
             });
         };
-        if !ruled
-            .places
-            .get(name)
-            .is_some_and(|places| places.contain(visitor.host))
-        {
-            let expected: Vec<String> =
-                group.remote_hosts.iter().map(ToString::to_string).collect();
+        let places = ruled.places.get(name);
+        if !places.is_some_and(|places| places.contain(visitor.host)) {
             let denial = Denial::RemoteHost {
                 group: name.to_owned(),
                 vhost: vhost.hostname.clone(),
-                expected: match expected.is_empty() {
-                    true => "nowhere".to_owned(),
-                    false => expected.join(", "),
-                },
+                expected: places
+                    .map_or_else(String::new, |places| places.describe(&group.remote_hosts)),
                 host: visitor.host.to_string(),
             };
             return Err(TurnedAway {

@@ -14,18 +14,20 @@ fn settings(more: Value) -> Settings {
     skupper_management::field::Record::from_attributes(all.as_object().unwrap()).unwrap()
 }
 
-fn ruled(attributes: Value) -> Ruled {
+fn ruled(attributes: Value) -> Arc<Ruled> {
     let attributes: &Attributes = attributes.as_object().unwrap();
     let (vhost, _) = Vhost::read(attributes).unwrap();
     let stats = VhostStats::new(&vhost.hostname);
-    let mut resolve = |name: &str| match name {
-        "office" => Ok(vec![
-            "10.9.9.9".parse().unwrap(),
-            "fd00::9".parse().unwrap(),
-        ]),
-        name => Err(format!("'{name}' did not resolve")),
-    };
-    Ruled::new(vhost, stats, &mut resolve).unwrap()
+    let ruled = Ruled::new(vhost, stats).unwrap();
+    for host in ruled.names() {
+        host.learn(match host.name.as_str() {
+            "office" => Ok(["10.9.9.9", "fd00::9"]
+                .map(|text| text.parse().unwrap())
+                .into()),
+            _ => Err("no such name".to_owned()),
+        });
+    }
+    Arc::new(ruled)
 }
 
 fn rules(more: Value, vhosts: &[Value]) -> Rules {
