@@ -11,8 +11,10 @@ mod common;
 use std::io::{Read, Write};
 use std::thread;
 
+use common::clients::*;
 use common::*;
-use serde_json::Value;
+use serde_json::{Value, json};
+use skupper_management::entity::Role;
 use skupper_router::Router;
 
 fn edge_listener(name: &str) -> Value {
@@ -147,4 +149,48 @@ fn flows_in_a_mesh_of_edge_routers() {
     exercise(&east, "west");
     drop(east);
     closed_port(&west, "east");
+}
+
+#[test]
+fn a_multicast_within_a_mesh_comes_once_to_everybody() {
+    let multicast = json!(["address", {"prefix": "mc", "distribution": "multicast"}]);
+    let (inner, edges) = interior("INT", &[client_listener(), multicast.clone()]);
+    let listener = with_role(inter_router_listener("mesh"), "inter-edge");
+    let common = [client_listener(), multicast, edge_connector("up", edges)];
+    let west = edge_router("WEST", &[&common[..], &[listener]].concat());
+    let mesh = inter_router_connector("mesh", listener_port(&west, "mesh"));
+    let mesh = with_role(mesh, "inter-edge");
+    let east = edge_router("EAST", &[&common[..], &[mesh]].concat());
+    run(async {
+        let consumers = [&inner, &west, &east].map(|router| client(router, "consumer"));
+        let mut news = consumers
+            .each_ref()
+            .map(|client| client.subscribe("mc/news"));
+        for consumer in &mut news {
+            attached(consumer).await;
+        }
+        let key = west.context().dispatch.naming.key("mc/news");
+        wait_for("consumer in the mesh", || {
+            let forwarding = west.context().dispatch.forwarding.load();
+            let links = forwarding.locals.get(&key).map(|local| local.links.len());
+            (links == Some(2)).then_some(())
+        });
+        wait_for("one name of the mesh", || {
+            let name = |router: &Router| router.context().dispatch.mesh.load_full();
+            let known = inner.context().connections.all();
+            let known = known.iter().filter(|handle| handle.role == Role::Edge);
+            let known: Vec<_> = known.map(|handle| handle.mesh.load_full()).collect();
+            let same = known.iter().all(|known| *known == name(&west));
+            (known.len() == 2 && same && name(&west) == name(&east)).then_some(())
+        });
+        let producer = client(&west, "producer");
+        for n in 0..10 {
+            send(&producer, "mc/news", &n.to_string()).await;
+        }
+        for consumer in &mut news {
+            for n in 0..10 {
+                assert_eq!(text(consumer).await, n.to_string());
+            }
+        }
+    });
 }

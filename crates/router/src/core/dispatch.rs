@@ -10,6 +10,7 @@ use skupper_amqp::{Condition, DeliveryState, Symbol};
 use skupper_management::entity::Role;
 use skupper_routing::address::{Class, Naming};
 use skupper_routing::choose::{self, Choice, Entry, Load as Busy};
+use skupper_routing::edge;
 use skupper_routing::{AddressKey, LinkId, Origin, RouterId, Treatment, control};
 
 use super::Treatments;
@@ -275,7 +276,8 @@ impl Dispatch {
             }
             (producer, consumer)
         };
-        let mut told_interior = is_from_interior(message);
+        let came = message.came_by.as_ref().and_then(|handle| handle.beyond());
+        let mut told_interior = !edge::is_for_interior(came);
         if let Some(local) = forwarding.locals.get(key) {
             let destinations = local.in_process.iter().chain(&local.links);
             for destination in destinations.filter(|destination| !destination.echoes(message)) {

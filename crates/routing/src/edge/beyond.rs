@@ -73,6 +73,12 @@ pub fn echoes(to: &impl Standing, came: Option<Beyond>, ingress_mesh: Option<&st
     ingress_mesh.is_some_and(|mesh| to.is_in_mesh(mesh))
 }
 
+/// Whether an edge router has a multicast delivery go to the interior, too: one that came from there has been there, and one
+/// that came from another edge router has gone there from that. (Upstream's sends the latter once more.)
+pub fn is_for_interior(came: Option<Beyond>) -> bool {
+    came.is_none_or(|came| !came.side.is_proxy())
+}
+
 /// Whether other routers are told that an address is consumed here: `inner` by a consumer inside the router, and by `links`.
 pub fn is_told<S: Standing>(key: &AddressKey, inner: bool, links: &[S]) -> bool {
     let is_own = |link: &S| link.beyond().is_none_or(|beyond| !beyond.side.is_proxy());

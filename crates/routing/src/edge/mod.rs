@@ -14,7 +14,9 @@ use std::sync::Arc;
 use crate::address::AddressKey;
 use mesh::Bid;
 
-pub use beyond::{Asker, Beyond, Side, Standing, announcement, echoes, is_reachable, is_told};
+pub use beyond::{
+    Asker, Beyond, Side, Standing, announcement, echoes, is_for_interior, is_reachable, is_told,
+};
 pub use router::Edge;
 pub use tracking::Tracking;
 

@@ -7,8 +7,8 @@ use skupper_routing::address::Class;
 use skupper_routing::edge::{self, Asker, Edge, Output, Purpose, Side, announcement, is_reachable};
 use skupper_routing::{AddressKey, Table};
 
-use super::flows::Hop;
 use super::node::{Dest, Handle, Node, Theirs, number};
+use super::ways::Hop;
 use super::world::{Message, World};
 
 impl World {

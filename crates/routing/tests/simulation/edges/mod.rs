@@ -5,5 +5,6 @@ mod flows;
 mod history;
 mod node;
 mod truth;
+mod ways;
 mod wires;
 mod world;

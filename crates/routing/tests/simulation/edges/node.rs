@@ -60,8 +60,8 @@ pub(crate) struct End {
 pub(crate) struct Draw {
     pub(crate) numbers: Rc<Cell<u64>>,
     pub(crate) dice: Rc<RefCell<Dice>>,
-    /// About when it was started.
-    pub(crate) started: Duration,
+    /// About when it was started, in microseconds by its clock.
+    pub(crate) started: i64,
     /// How many there are to draw from: of the first time, few enough that two may draw the same.
     pub(crate) spread: usize,
 }
@@ -75,7 +75,7 @@ impl Source for Draw {
         let spread = std::mem::replace(&mut self.spread, 1_000_000);
         let lot = self.dice.borrow_mut().below(spread);
         Bid {
-            ordinal: self.started.as_micros() as i64 + lot as i64,
+            ordinal: self.started + lot as i64,
             id: format!("{:015}", number(&self.numbers)).into(),
         }
     }
@@ -105,6 +105,8 @@ pub(crate) struct Node {
     /// An interior router's table when its watches were last looked through.
     pub(crate) seen: Option<Arc<Table>>,
     pub(crate) stopped_until: Duration,
+    /// By how many microseconds its clock is wrong.
+    pub(crate) clock: i64,
 }
 
 impl Node {
@@ -121,18 +123,20 @@ impl Node {
             ends: BTreeMap::new(),
             seen: None,
             stopped_until: Duration::ZERO,
+            clock: 0,
         }
     }
 
     /// What a process loses.
     pub(crate) fn forget(&mut self) {
-        let (id, stopped_until) = (self.id.clone(), self.stopped_until);
+        let (id, stopped_until, clock) = (self.id.clone(), self.stopped_until, self.clock);
         let consumers = std::mem::take(&mut self.consumers);
         let listeners = std::mem::take(&mut self.listeners);
         *self = Self {
             consumers,
             listeners,
             stopped_until,
+            clock,
             ..Self::new(id)
         };
     }

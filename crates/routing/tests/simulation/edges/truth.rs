@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use skupper_routing::AddressKey;
+use skupper_routing::{AddressKey, Treatment};
 
 use super::super::truth;
-use super::flows::{Annotations, Hop, Next};
+use super::ways::{Annotations, Hop, Next, treatment};
 use super::world::World;
 
 /// Whether every router knows what it can reach, and deliveries arrive there.
@@ -31,11 +31,26 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
                 ));
             }
             for turn in 0..3 {
-                let arrives = walk(world, node, key, turn)?;
-                if arrives != expected {
+                let mut delivery = Delivery {
+                    world,
+                    origin: node,
+                    key,
+                    turn,
+                    reached: Vec::new(),
+                };
+                delivery.follow(&mut vec![node], None, &Annotations::default())?;
+                let reached = delivery.reached;
+                if reached.is_empty() == expected {
                     return Err(format!(
-                        "{id}: a delivery to {key} arrives: {arrives}, should be {expected}"
+                        "{id}: a delivery to {key} reaches {reached:?}, should reach any: {expected}"
                     ));
+                }
+                match treatment(key) {
+                    Treatment::Multicast => every(world, &live, &cost, node, key, &reached)?,
+                    _ if reached.len() > 1 => {
+                        return Err(format!("{id}: a delivery to {key} reaches {reached:?}"));
+                    }
+                    _ => {}
                 }
             }
         }
@@ -100,14 +115,38 @@ fn meshes(world: &World, live: &BTreeSet<[usize; 2]>) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a router reaches a consumer of the address; `None` where that is left open: between edge routers that name their
-/// mesh by the same third one but are not connected with each other (a mesh is meant to be connected fully, §2.8).
+/// Whether a router reaches any consumer of the address, as [`reaches`].
 fn expected(
     world: &World,
     live: &BTreeSet<[usize; 2]>,
     cost: &[Vec<Option<u32>>],
     node: usize,
     key: &AddressKey,
+) -> Option<bool> {
+    let mut open = false;
+    for other in consumers(world, key) {
+        match reaches(world, live, cost, node, other) {
+            Some(true) => return Some(true),
+            Some(false) => {}
+            None => open = true,
+        }
+    }
+    (!open).then_some(false)
+}
+
+fn consumers<'a>(world: &'a World, key: &'a AddressKey) -> impl Iterator<Item = usize> + 'a {
+    let nodes = (0..world.nodes.len()).filter(|node| world.is_alive(*node));
+    nodes.filter(|node| world.nodes[*node].consumers.contains(key))
+}
+
+/// Whether deliveries from a router reach another's consumers; `None` where that is left open: between edge routers that name
+/// their mesh by the same third one but are not connected with each other (a mesh is meant to be connected fully, §2.8).
+fn reaches(
+    world: &World,
+    live: &BTreeSet<[usize; 2]>,
+    cost: &[Vec<Option<u32>>],
+    node: usize,
+    other: usize,
 ) -> Option<bool> {
     let attached = |node: usize| match world.is_edge(node) {
         true => {
@@ -116,54 +155,94 @@ fn expected(
         }
         false => Some(node),
     };
-    let mut open = false;
-    for other in (0..world.nodes.len()).filter(|other| world.is_alive(*other)) {
-        if !world.nodes[other].consumers.contains(key) {
-            continue;
-        }
-        let both_edges = world.is_edge(node) && world.is_edge(other);
-        if other == node || (both_edges && adjacent(live, node, other)) {
-            return Some(true);
-        }
-        if let (Some(a), Some(b)) = (attached(node), attached(other))
-            && (a == b || cost[a][b].is_some())
-        {
-            if !both_edges || world.nodes[node].mesh != world.nodes[other].mesh {
-                return Some(true);
-            }
-            open = true;
-        }
+    let both_edges = world.is_edge(node) && world.is_edge(other);
+    if other == node || (both_edges && adjacent(live, node, other)) {
+        return Some(true);
     }
-    (!open).then_some(false)
+    let (Some(a), Some(b)) = (attached(node), attached(other)) else {
+        return Some(false);
+    };
+    if a != b && cost[a][b].is_none() {
+        return Some(false);
+    }
+    let same = both_edges && world.nodes[node].mesh == world.nodes[other].mesh;
+    (!same).then_some(true)
 }
 
-/// Follows a delivery through the decisions; whether it arrives at a consumer.
-fn walk(world: &World, origin: usize, key: &AddressKey, turn: usize) -> Result<bool, String> {
-    let (mut at, mut from, mut annotations) = (origin, None, Annotations::default());
-    let mut passed = vec![at];
-    loop {
-        let hop = match world.decide(at, key, from, &annotations, turn) {
-            None => return Ok(false),
-            Some(Next::Consumer) => return Ok(true),
-            Some(Next::Hop(hop)) => hop,
-        };
-        annotations = world.annotate(at, hop, &annotations);
-        let gone = || format!("{}: {hop:?} leads nowhere", world.nodes[at].id);
-        let (next, came) = match hop {
-            Hop::Edge(number) => (world.beyond(at, number).ok_or_else(gone)?, hop),
-            Hop::Inner(link) => {
-                let (cable, side) = world.net.end(link).ok_or_else(gone)?;
-                let next = world.net.cables[cable].ends[1 - side];
-                (next, Hop::Inner(world.net.link_of(cable, next)))
+/// Whether a multicast delivery reaches every consumer there is a way to, once.
+fn every(
+    world: &World,
+    live: &BTreeSet<[usize; 2]>,
+    cost: &[Vec<Option<u32>>],
+    node: usize,
+    key: &AddressKey,
+    reached: &[usize],
+) -> Result<(), String> {
+    for other in consumers(world, key) {
+        let copies = reached.iter().filter(|at| **at == other).count();
+        let neighbours = world.is_edge(node) && other != node && adjacent(live, node, other);
+        let as_it_should = match reaches(world, live, cost, node, other) {
+            // Directly and through the interior: to that they are strangers, as long as their mesh is not whole.
+            Some(true) if neighbours && world.nodes[node].mesh != world.nodes[other].mesh => {
+                copies == 1 || copies == 2
             }
+            Some(reaches) => copies == usize::from(reaches),
+            None => copies <= 1,
         };
-        if passed.contains(&next) {
+        if !as_it_should {
+            let (from, to) = (&world.nodes[node].id, &world.nodes[other].id);
             return Err(format!(
-                "{key} from {} goes round: {passed:?}",
-                world.nodes[origin].id
+                "{copies} copies of a message to {key} from {from} reach {to}"
             ));
         }
-        passed.push(next);
-        (at, from) = (next, Some(came));
+    }
+    Ok(())
+}
+
+/// A delivery that is followed through the decisions.
+struct Delivery<'a> {
+    world: &'a World,
+    origin: usize,
+    key: &'a AddressKey,
+    turn: usize,
+    /// The routers whose consumers it comes to.
+    reached: Vec<usize>,
+}
+
+impl Delivery<'_> {
+    fn follow(
+        &mut self,
+        passed: &mut Vec<usize>,
+        from: Option<Hop>,
+        annotations: &Annotations,
+    ) -> Result<(), String> {
+        let world = self.world;
+        let Some(at) = passed.last().copied() else {
+            return Ok(());
+        };
+        for next in world.decide(at, self.key, from, annotations, self.turn) {
+            let Next::Hop(hop) = next else {
+                self.reached.push(at);
+                continue;
+            };
+            let annotations = world.annotate(at, hop, annotations);
+            let gone = || format!("{}: {hop:?} leads nowhere", world.nodes[at].id);
+            let (next, came) = match hop {
+                Hop::Edge(number) => (world.beyond(at, number).ok_or_else(gone)?, hop),
+                Hop::Inner(link) => {
+                    let (cable, side) = world.net.end(link).ok_or_else(gone)?;
+                    let next = world.net.cables[cable].ends[1 - side];
+                    (next, Hop::Inner(world.net.link_of(cable, next)))
+                }
+            };
+            if passed.contains(&next) {
+                let (key, from) = (self.key, &world.nodes[self.origin].id);
+                return Err(format!("{key} from {from} goes round: {passed:?}"));
+            }
+            passed.push(next);
+            self.follow(passed, Some(came), &annotations)?;
+            passed.pop();
+        }
+        Ok(())
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use skupper_routing::edge::{Beyond, Side, Tracking};
 
 use super::super::ms;
-use super::flows::Hop;
 use super::node::{End, Handle, Theirs, number};
+use super::ways::Hop;
 use super::world::{Cable, Conn, IDLE, Message, State, What, World};
 
 impl World {

@@ -77,9 +77,10 @@ pub(super) enum What {
     Silent(usize, u64),
     /// A word of a flow between interior routers.
     Inner(LinkId, usize, Word),
-    /// The origin of a flow goes on with it, or its consumer is done with it.
+    /// The origin of a flow goes on with it.
     Step(u64),
-    Done(u64, usize),
+    /// A consumer takes more of a copy.
+    Read(u64, usize),
 }
 
 pub(crate) struct World {
@@ -171,7 +172,7 @@ impl World {
             self.nodes[node].edge = Some(Edge::new(Draw {
                 numbers: self.numbers.clone(),
                 dice: self.lots.clone(),
-                started: self.now(),
+                started: self.now().as_micros() as i64 + self.nodes[node].clock,
                 spread: 4,
             }));
         }
@@ -214,6 +215,15 @@ impl World {
                 .retain(|key, _| *key == own);
         }
         self.nodes[node].forget();
+    }
+
+    /// Of a router that does not run.
+    pub(crate) fn set_clock_back(&mut self, node: usize, seconds: i64) {
+        self.nodes[node].clock -= seconds * 1_000_000;
+        if !self.is_edge(node) {
+            // No two runs have the same.
+            self.net.routers[node].instance -= 1_000 + seconds;
+        }
     }
 
     pub(crate) fn stop_for(&mut self, node: usize, time: Duration) {
@@ -346,8 +356,8 @@ impl World {
         self.at(at, What::Step(flow));
     }
 
-    pub(super) fn done_at(&mut self, at: Duration, flow: u64, node: usize) {
-        self.at(at, What::Done(flow, node));
+    pub(super) fn read_at(&mut self, at: Duration, copy: u64, node: usize) {
+        self.at(at, What::Read(copy, node));
     }
 
     pub(super) fn inner_at(&mut self, at: Duration, link: LinkId, node: usize, word: Word) {
@@ -365,7 +375,7 @@ impl World {
             What::Opened(conn, side) | What::Closed(conn, side) | What::Parcel(conn, side, _) => {
                 end(conn, side)
             }
-            What::Inner(_, node, _) | What::Done(_, node) => Some(*node),
+            What::Inner(_, node, _) | What::Read(_, node) => Some(*node),
             What::Step(flow) => Some(self.flows.origin(*flow)),
             What::Silent(..) => None,
         }
@@ -395,7 +405,7 @@ impl World {
             What::Silent(cable, stamp) => self.silent(cable, stamp),
             What::Inner(link, node, word) => self.on_inner(link, node, word),
             What::Step(flow) => self.go_on(flow),
-            What::Done(flow, node) => self.done(flow, node),
+            What::Read(copy, _) => self.read(copy),
         }
     }
 
