@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use skupper_amqp::connection::{LinkId, Payload, SessionId};
@@ -203,6 +204,8 @@ pub(crate) struct Inbound {
     pub(crate) state: Option<DeliveryState>,
     /// Transfers that are not released to the session's window because the consumer is slow.
     pub(crate) held: u32,
+    /// When it is looked next whether a consumer of several takes anything.
+    pub(crate) look: Option<Instant>,
     /// Octets that may wait for the consumer.
     pub(crate) most: usize,
     /// The credit for it is given back when it is over.

@@ -1,12 +1,17 @@
 //! Where a delivery that came goes on: to one destination, or as copies to all consumers of a multicast address.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use skupper_amqp::DeliveryState;
 
 use crate::transit::inbox::Bell;
 use crate::transit::pipe::{Producer, Update};
+
+/// Who takes nothing for so long of a multicast message, and so holds its sender and with it all others back, loses its copy.
+/// (Upstream's router waits for ever.)
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The other ends of a delivery that came.
 pub(crate) enum Onward {
@@ -31,6 +36,22 @@ struct Copy {
     producer: Producer,
     /// Its consumer has told a last state.
     decided: bool,
+    /// Since when the others wait for its consumer, and how many octets that had taken then.
+    waited_for: Option<(Instant, u64)>,
+}
+
+impl Copy {
+    /// Whether others have waited in vain for [`PATIENCE`]; waiting begins where `most` octets are kept for its consumer.
+    fn is_given_up(&mut self, most: usize, now: Instant) -> bool {
+        let taken = self.producer.released();
+        self.waited_for = match self.waited_for {
+            _ if !self.producer.must_wait(most) => None,
+            Some((since, before)) if before == taken => Some((since, before)),
+            _ => Some((now, taken)),
+        };
+        let since = self.waited_for.map(|(since, _)| since);
+        since.is_some_and(|since| now.duration_since(since) >= PATIENCE)
+    }
 }
 
 impl Onward {
@@ -39,6 +60,7 @@ impl Onward {
         let copies = producers.into_iter().map(|producer| Copy {
             producer,
             decided: false,
+            waited_for: None,
         });
         Onward::Copies(Copies {
             open: copies.collect(),
@@ -80,6 +102,20 @@ impl Onward {
         self.each().any(|producer| producer.must_wait(most))
     }
 
+    /// Gives up the copies whose consumers have been waited for in vain; how many. It is looked at again after [`PATIENCE`].
+    pub(crate) fn give_up(&mut self, most: usize, now: Instant) -> usize {
+        let Onward::Copies(copies) = self else {
+            return 0;
+        };
+        let before = copies.open.len();
+        copies.open.retain_mut(|copy| !copy.is_given_up(most, now));
+        let given_up = before - copies.open.len();
+        if given_up > 0 {
+            copies.note(DeliveryState::failed());
+        }
+        given_up
+    }
+
     /// As [`Producer::complete`].
     pub(crate) fn complete(&self, settled: bool) {
         self.each().for_each(|producer| producer.complete(settled));
@@ -106,19 +142,27 @@ impl Onward {
 }
 
 impl Copies {
+    /// What became of a copy.
+    fn note(&mut self, state: DeliveryState) {
+        if strength(&state) > self.strongest.as_ref().map_or(0, strength) {
+            self.strongest = Some(state);
+        }
+    }
+
     fn take_update(&mut self) -> Update {
-        let strongest = &mut self.strongest;
+        let mut decided = Vec::new();
         self.open.retain_mut(|copy| {
             let update = copy.producer.take_update();
             // What is said on the way to a last state concerns one consumer alone.
             if let Some(state) = update.state.filter(DeliveryState::is_terminal) {
                 copy.decided = true;
-                if strength(&state) > strongest.as_ref().map_or(0, strength) {
-                    *strongest = Some(state);
-                }
+                decided.push(state);
             }
             !update.settled
         });
+        for state in decided {
+            self.note(state);
+        }
         let decided = self.open.iter().all(|copy| copy.decided);
         let state = self.strongest.clone().filter(|_| decided && !self.told);
         self.told |= state.is_some();
@@ -144,7 +188,7 @@ fn strength(state: &DeliveryState) -> u8 {
 mod tests {
     use super::*;
     use crate::transit::message::Message;
-    use crate::transit::pipe::pipe;
+    use crate::transit::pipe::{End, pipe};
 
     #[test]
     fn what_comes_of_a_multicast_waits_for_the_slowest_that_is_left() {
@@ -160,6 +204,46 @@ mod tests {
         assert!(onward.must_wait(10));
         drop(consumers.pop());
         assert!(!onward.must_wait(10));
+    }
+
+    #[test]
+    fn who_takes_nothing_of_a_multicast_loses_its_copy_and_who_is_slow_does_not() {
+        let (producers, mut consumers): (Vec<_>, Vec<_>) =
+            (0..3).map(|_| pipe(Message::default())).unzip();
+        let mut onward = Onward::copies(producers);
+        let push = |onward: &Onward| onward.push(Bytes::from_static(b"0123456789"));
+        push(&onward);
+        let start = Instant::now();
+        assert_eq!(onward.give_up(10, start), 0);
+        // One takes everything, one an octet, one nothing.
+        consumers[0].release(10);
+        consumers[1].release(1);
+        push(&onward);
+        assert_eq!(onward.give_up(10, start + PATIENCE), 1);
+        assert_eq!(consumers[2].take(drop).end, Some(End::Aborted));
+        assert_eq!(consumers[1].take(drop).end, None);
+        assert_eq!(onward.give_up(10, start + PATIENCE), 0);
+        onward.complete(false);
+        for consumer in consumers.drain(..2) {
+            consumer.settle(DeliveryState::Accepted);
+        }
+        let update = onward.take_update();
+        assert!(update.settled);
+        assert_eq!(update.state, Some(DeliveryState::Accepted));
+    }
+
+    #[test]
+    fn a_multicast_of_which_nobody_takes_anything_has_failed() {
+        let (producer, consumer) = pipe(Message::default());
+        let mut onward = Onward::copies(vec![producer]);
+        onward.push(Bytes::from_static(b"0123456789"));
+        let start = Instant::now();
+        assert_eq!(onward.give_up(10, start), 0);
+        assert_eq!(onward.give_up(10, start + PATIENCE), 1);
+        let update = onward.take_update();
+        assert!(update.settled);
+        assert_eq!(update.state, Some(DeliveryState::failed()));
+        drop(consumer);
     }
 
     #[test]

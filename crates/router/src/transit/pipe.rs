@@ -68,6 +68,8 @@ struct State {
     chunks: VecDeque<Bytes>,
     /// Octets given and not yet released by the consumer.
     queued: usize,
+    /// Octets that it has released in all.
+    released: u64,
     end: Option<End>,
     producer_settled: bool,
     consumer: Doorbell,
@@ -136,6 +138,7 @@ pub fn pipe(message: Message) -> (Producer, Consumer) {
         state: Mutex::new(State {
             chunks: VecDeque::new(),
             queued: 0,
+            released: 0,
             end: None,
             producer_settled,
             consumer: Doorbell::default(),
@@ -206,6 +209,11 @@ impl Producer {
         let mut state = self.shared.lock();
         state.wants_space = state.queued >= most && !state.discard;
         state.wants_space
+    }
+
+    /// Octets that the consumer has released in all.
+    pub fn released(&self) -> u64 {
+        self.shared.lock().released
     }
 
     /// Ends the body; `settled` if the producer wants no (further) disposition.
@@ -291,6 +299,7 @@ impl Consumer {
     pub fn release(&self, octets: usize) {
         let mut state = self.shared.lock();
         state.queued = state.queued.saturating_sub(octets);
+        state.released += octets as u64;
         if state.wants_space && state.queued <= LOW_WATER {
             state.wants_space = false;
             state.producer.ring();

@@ -1,6 +1,7 @@
 //! Deliveries that came and were passed on, until they are settled.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use skupper_amqp::DeliveryState;
@@ -10,7 +11,7 @@ use skupper_management::entity::Role;
 use skupper_routing::AddressKey;
 
 use super::super::links::{Current, End, Inbound, Replenish};
-use super::super::onward::Onward;
+use super::super::onward::{Onward, PATIENCE};
 use super::super::pace::{Age, Outcome};
 use super::super::resend::Resend;
 use super::super::task::Task;
@@ -112,6 +113,7 @@ impl Task {
             owed: false,
             state: None,
             held: 0,
+            look: None,
             most,
             owes_credit: !(at_once || settled),
             resend,
@@ -133,6 +135,7 @@ impl Task {
 
     /// The consumer of a delivery that came has moved.
     pub(in crate::connection) fn attend_inbound(&mut self, token: u32) {
+        self.look_at_copies(token);
         let Some(inbound) = self.inbound.get_mut(token) else {
             return;
         };
@@ -164,6 +167,34 @@ impl Task {
         }
         if settle {
             self.finish_inbound(token, state.as_ref());
+        }
+    }
+
+    /// Where the sender of a multicast message is held back: gives up the copies of those who take nothing, and looks again later.
+    fn look_at_copies(&mut self, token: u32) {
+        let Some(inbound) = self.inbound.get_mut(token) else {
+            return;
+        };
+        if inbound.held == 0 || matches!(inbound.onward, Onward::One(_)) {
+            return;
+        }
+        let now = Instant::now();
+        if inbound.look.is_some_and(|at| now < at) {
+            return;
+        }
+        let given_up = inbound.onward.give_up(inbound.most, now);
+        inbound.look = Some(now + PATIENCE);
+        let bell = self.handle.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(PATIENCE).await;
+            bell.ring(token * 2 + 1);
+        });
+        if given_up > 0 {
+            tracing::warn!(
+                target: "ROUTER_CORE",
+                "[C{}] {given_up} consumers of a multicast message have taken nothing of it for {PATIENCE:?}: they get no more of it, so that the others do",
+                self.handle.number
+            );
         }
     }
 
@@ -244,9 +275,13 @@ impl Task {
         }
         if hold {
             inbound.held += 1;
+            self.look_at_copies(token);
         } else {
             self.amqp.release(session, 1);
         }
+        let Some(inbound) = self.inbound.get_mut(token) else {
+            return;
+        };
         if aborted {
             inbound.onward.abort();
             return self.finish_inbound(token, None);
