@@ -516,7 +516,7 @@ impl AmqpConnector {
         };
         let message = refusal.message.clone();
         let place = refusal.endpoint.clone();
-        let news = self.status().1 != message;
+        let news = self.places().is_news(&place, &message);
         if news {
             tracing::warn!(
                 target: "SERVER",

@@ -1,5 +1,7 @@
 //! Where else a peer says it can be reached, and which of the places a connector tries (management reference §8.8).
 
+use std::collections::HashMap;
+
 use skupper_amqp::{Map, Value};
 use skupper_management::entity::{DEFAULT_PORT, FailoverItem};
 
@@ -57,6 +59,8 @@ pub(super) struct Places {
     at: usize,
     /// Failures there in a row.
     failures: u32,
+    /// What was wrong last at each place since one was open: where they take turns, no failure is news because of another's.
+    told: HashMap<String, String>,
 }
 
 impl Places {
@@ -70,6 +74,7 @@ impl Places {
             places: vec![configured],
             at: 0,
             failures: 0,
+            told: HashMap::new(),
         }
     }
 
@@ -87,9 +92,16 @@ impl Places {
         }
     }
 
+    /// Whether a failure at a place (`host:port`) is another than the last one there.
+    pub(super) fn is_news(&mut self, place: &str, failure: &str) -> bool {
+        let before = self.told.insert(place.to_owned(), failure.to_owned());
+        before.as_deref() != Some(failure)
+    }
+
     /// The connection to the place in use is open, and its peer names alternatives, or says nothing of them.
     pub(super) fn opened(&mut self, named: Option<Vec<FailoverItem>>) {
         self.failures = 0;
+        self.told.clear();
         let Some(named) = named else { return };
         let in_use = self.current();
         self.places.truncate(1);
@@ -171,5 +183,18 @@ mod tests {
         }
         places.opened(Some(Vec::new()));
         assert_eq!(places.shown(), "amqp://mine:3, amqp://b:1");
+    }
+
+    #[test]
+    fn failures_at_places_in_turn_are_news_once_until_one_is_open() {
+        let mut places = Places::new("b", "1");
+        for round in 0..3 {
+            assert_eq!(places.is_news("b:1", "nobody is there"), round == 0);
+            assert_eq!(places.is_news("c:2", "nobody is there either"), round == 0);
+        }
+        assert!(places.is_news("b:1", "another certificate is needed"));
+        assert!(places.is_news("b:1", "nobody is there"));
+        places.opened(None);
+        assert!(places.is_news("b:1", "nobody is there"));
     }
 }
