@@ -91,6 +91,20 @@ impl Store {
         }
     }
 
+    /// One that knows a ConfigMap, and that there are no Secrets.
+    #[cfg(test)]
+    pub(super) fn of(config_map: ConfigMap) -> Self {
+        let known = Known {
+            config_map: Some(Arc::new(config_map)),
+            listed: [true; 2],
+            ..Known::default()
+        };
+        Self {
+            known: Mutex::new(known),
+            version: watch::Sender::new(0),
+        }
+    }
+
     /// A number that rises with every change.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.version.subscribe()

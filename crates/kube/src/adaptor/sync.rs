@@ -9,7 +9,7 @@ use skupper_management::Kind;
 use skupper_management::plan::{Change, KINDS, Running};
 use skupper_management::protocol::Status;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, error, info};
 
 use super::desired::{Desired, changes};
@@ -23,6 +23,8 @@ const GATHER: Duration = Duration::from_millis(20);
 const ANEW: Duration = Duration::from_secs(300);
 /// The first pause before what failed is tried again, and the longest.
 const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// How long a router that is not there is waited for before that is told: it may be about to start, as this process is.
+const STARTING: Duration = Duration::from_secs(3);
 /// Problems told at most.
 const MAX_PROBLEMS: usize = 20;
 
@@ -129,7 +131,14 @@ impl Sync {
         }
         self.reload
             .retain(|profile| desired.config.ssl_profiles.contains_key(profile));
-        match self.tell_router(&desired, &settled).await {
+        let told = match self.router_is_there().await {
+            Ok(()) => {
+                let told = self.tell_router(&desired, &settled).await;
+                told.map_err(|error| error.to_string())
+            }
+            Err(why) => Err(why),
+        };
+        match told {
             Ok(refused) => {
                 let all_done = refused.is_empty();
                 self.tell(settled.problems.into_iter().chain(refused).collect());
@@ -142,6 +151,17 @@ impl Sync {
                 Pass::Refused
             }
         }
+    }
+
+    /// Waits for the connection to the router, but not for long; says why there is none.
+    async fn router_is_there(&self) -> Result<(), String> {
+        let mut state = self.router.state();
+        let there = timeout(STARTING, state.wait_for(|state| state.router.is_some()));
+        if matches!(there.await, Ok(Ok(_))) {
+            return Ok(());
+        }
+        let why = state.borrow().error.clone();
+        Err(why.unwrap_or_else(|| format!("it has not answered within {STARTING:?}")))
     }
 
     /// Brings the router's entities in line; returns what it refused.
@@ -233,5 +253,43 @@ impl Sync {
         if solved && self.problems.borrow().is_empty() {
             info!("all that was wrong with the router's configuration is solved");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use skupper_client::Endpoint;
+    use skupper_site::names::ROUTER_CONFIG_KEY;
+    use tokio::net::TcpSocket;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_router_that_is_not_there_is_told_soon() {
+        let config = r#"[["router", {"id": "a", "mode": "interior"}]]"#;
+        let config_map = ConfigMap {
+            data: Some([(ROUTER_CONFIG_KEY.to_owned(), config.to_owned())].into()),
+            ..ConfigMap::default()
+        };
+        // Bound, so that it is nobody else's, and not listened at.
+        let port = TcpSocket::new_v4().unwrap();
+        port.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let endpoint = Endpoint::tcp("127.0.0.1", port.local_addr().unwrap().port());
+        let directory = tempfile::tempdir().unwrap();
+        let mut sync = Sync::new(
+            Arc::new(Store::of(config_map)),
+            Client::new(endpoint, "test"),
+            "skupper-router",
+            Directory::new(directory.path()),
+            Directory::new(directory.path()),
+        );
+        let began = Instant::now();
+        assert!(matches!(sync.pass().await, Pass::Refused));
+        // By the test's clock, which goes on as soon as nothing else does.
+        assert!(began.elapsed() < 2 * STARTING);
+        let problems = sync.problems.borrow().clone();
+        let problem = "the router cannot be told what to run: cannot connect to amqp://127.0.0.1:";
+        assert!(problems[0].starts_with(problem), "{problems:?}");
     }
 }
