@@ -16,10 +16,13 @@ use skupper_router::connection::connector::Status;
 fn a_connector_goes_where_its_peer_has_said() {
     let spare = router("spare", &[inter_router_listener("link")]);
     let second = format!("amqp://127.0.0.1:{}", listener_port(&spare, "link"));
+    // It is free for the first when that comes back.
+    let port = free_port();
     let mut listener = inter_router_listener("link");
-    listener[1]["failoverUrls"] = json!(second);
-    let first = router("first", &[listener]);
-    let port = listener_port(&first, "link");
+    listener[1]["port"] = json!(port.to_string());
+    let mut naming = listener.clone();
+    naming[1]["failoverUrls"] = json!(second);
+    let first = router("first", &[naming]);
     let gate = router("gate", &[inter_router_connector("link", port)]);
     let connector = gate.entities().connector("link").unwrap();
     let shows = |wanted: &str| {
@@ -35,12 +38,7 @@ fn a_connector_goes_where_its_peer_has_said() {
     shows(&format!("{second}, amqp://127.0.0.1:{port}"));
     // The second has named none: what the first has said is still known.
     drop(spare);
-    let first = router(
-        "first",
-        &[
-            json!(["listener", {"name": "link", "role": "inter-router", "host": "127.0.0.1", "port": port.to_string()}]),
-        ],
-    );
+    let first = router("first", &[listener]);
     shows(&format!("amqp://127.0.0.1:{port}, {second}"));
     drop(first);
 }

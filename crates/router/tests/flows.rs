@@ -9,7 +9,7 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener};
+use std::net::Shutdown;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -117,12 +117,7 @@ fn a_server_that_ends_first_is_heard_and_still_hears() {
 
 #[test]
 fn a_server_that_cannot_be_reached_closes_the_client() {
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let (west, _east) = pair("nobody", nobody);
+    let (west, _east) = pair("nobody", free_port());
     let mut client = connect(open_port(&west, "nobody"));
     // Either an end or a reset, but not silence.
     let mut octets = Vec::new();

@@ -239,11 +239,7 @@ fn beside_upstreams_router_each_flow_has_both_its_ends() {
         ],
     );
     let directory = tempfile::tempdir().unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let free = free_port();
     let config = json!([
         ["router", {"id": "east", "mode": "interior"}],
         ["site", {"name": "east", "platform": "linux", "namespace": "test"}],

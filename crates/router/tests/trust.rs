@@ -285,11 +285,7 @@ fn an_expired_client_is_refused() {
 fn nothing_listening_and_no_tls_are_told_apart() {
     let (home, ca) = (directory(), Ca::new("CA"));
     let files = client_files(home.path(), &ca);
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let closed = free_port();
     let refused = router(
         "a",
         &[

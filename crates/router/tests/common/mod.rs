@@ -9,13 +9,14 @@ pub(crate) mod trust;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use skupper_management::document::{Dialect, Document};
 use skupper_router::{Options, Router};
+use socket2::{Domain, Socket, Type};
 
 /// Far longer than anything takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -101,16 +102,17 @@ pub(crate) fn listener_port(router: &Router, name: &str) -> u16 {
         .port()
 }
 
-/// A port that nobody listens on. It is not one that the system gives to connections and other tests: those come and go.
+/// A port that nobody listens on, until somebody is told of it. The system chose it, and gives it to nobody else as long as these
+/// tests run: a socket here is bound to it, and never listens, which leaves it to whoever says its number.
 pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 10_000 + (std::process::id() % 200) as u16 * 100;
-    loop {
-        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
+    static BOUND: Mutex<Vec<Socket>> = Mutex::new(Vec::new());
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&any.into()).unwrap();
+    let bound = socket.local_addr().unwrap().as_socket().unwrap();
+    BOUND.lock().unwrap().push(socket);
+    bound.port()
 }
 
 /// Waits until something is there.

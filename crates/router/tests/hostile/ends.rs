@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::common::{PATIENCE, free_port, tcp_connector, wait_for};
 use super::hub::{address, ping, reach, try_ping};
-use super::process::Process;
+use super::routers::Router;
 
 /// Flows of each kind that are under way when it happens.
 const FLOWS: usize = 4;
@@ -31,8 +31,8 @@ enum Ending {
 
 /// A client's router `west`, a server's router `east`, and what goes through both.
 struct Two {
-    west: Process,
-    east: Process,
+    west: Router,
+    east: Router,
     client_port: u16,
     /// A stream that a server reads has begun.
     begun_at_servers: Receiver<()>,
@@ -55,8 +55,8 @@ impl Two {
         ];
         let west = [router_link("connector", link), listener];
         Two {
-            east: Process::start("east", &east),
-            west: Process::start("west", &west),
+            east: Router::start("east", &east),
+            west: Router::start("west", &west),
             client_port,
             begun_at_servers,
             ended_at_servers,

@@ -10,14 +10,14 @@ use serde_json::json;
 use super::common::{free_port, inter_router_connector, tcp_listener, wait_for};
 use super::either;
 use super::hub::{Hub, address, ping, reach};
-use super::process::Process;
+use super::routers::Router;
 
 /// A router that wants to link gets through, whoever else is there.
 fn links(hub: &Hub) {
     let mut listener = tcp_listener("echo");
     let port = free_port();
     listener[1]["port"] = json!(port.to_string());
-    let _other = Process::start(
+    let _other = Router::start(
         "other",
         &[inter_router_connector("link", hub.ports.link), listener],
     );
@@ -48,7 +48,7 @@ fn the_disk_for_the_log_is_full() {
         super::common::tcp_connector("echo", echo),
         full,
     ];
-    let mut router = Process::silent("full", &sections);
+    let mut router = Router::silent("full", &sections);
     for _ in 0..50 {
         ping(&mut reach(address(ports.0)));
         reach(address(ports.1)).write_all(b"garbage").unwrap();

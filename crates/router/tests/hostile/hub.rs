@@ -13,14 +13,14 @@ use tempfile::TempDir;
 
 use super::common::trust::{Ca, Files, Use};
 use super::common::{connect, echo, free_port, server, tcp_connector, wait_for};
-use super::process::Process;
+use super::routers::Router;
 
 /// More than a router has reason to grow by, whoever does what to it.
 const MOST_GROWTH: u64 = 96 * 1024 * 1024;
 
 /// A router with a port of each kind.
 pub(crate) struct Hub {
-    pub(crate) router: Process,
+    pub(crate) router: Router,
     pub(crate) ports: Ports,
     bystander: TcpStream,
     begun: u64,
@@ -92,7 +92,7 @@ impl Hub {
             tcp_connector("echo", server(echo)),
         ];
         sections.extend_from_slice(more);
-        let router = Process::limited("hub", &sections, descriptors);
+        let router = Router::limited("hub", &sections, descriptors);
         let bystander = reach(address(ports.tcp));
         let mut hub = Hub {
             begun: 0,

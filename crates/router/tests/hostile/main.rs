@@ -12,23 +12,16 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/process.rs"]
+mod process;
 
 mod ends;
 mod exhausted;
 mod garbage;
 mod greedy;
 mod hub;
-mod process;
 mod replaced;
-
-/// No test, but the program of the routers that the tests start: this one, told by its environment to be a router.
-#[test]
-fn router_process() {
-    if let Some(config) = std::env::var_os(process::CONFIG) {
-        let code = skupper_router::command::run(["-c".into(), config]);
-        assert_eq!(code, std::process::ExitCode::SUCCESS);
-    }
-}
+mod routers;
 
 /// The quick count, or the heavy one where that was asked for.
 fn either(quick: usize, heavy: usize) -> usize {

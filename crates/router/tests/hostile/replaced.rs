@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::common::{connect, echo, free_port, server, tcp_connector, wait_for};
 use super::hub::{address, ping, reach, try_ping};
-use super::process::Process;
+use super::routers::Router;
 
 /// Clients that come one after another, each on a thread.
 const CLIENTS: usize = 3;
@@ -70,9 +70,9 @@ fn one_more(came: &AtomicUsize) {
 }
 
 /// A router of the servers' site, to which another connects at a port.
-fn of_servers(id: &str, port: u16, service: u16) -> Process {
+fn of_servers(id: &str, port: u16, service: u16) -> Router {
     let link = json!(["listener", {"name": "link", "role": "inter-router", "host": "127.0.0.1", "port": port.to_string()}]);
-    Process::start(id, &[link, tcp_connector("echo", service)])
+    Router::start(id, &[link, tcp_connector("echo", service)])
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn no_client_notices() {
     let connector = |port: u16| json!(["connector", {"name": format!("link-{port}"), "role": "inter-router", "host": "127.0.0.1", "port": port.to_string()}]);
     let listener = json!(["tcpListener", {"name": "tcp", "address": "echo", "host": "127.0.0.1", "port": client_port.to_string()}]);
     let sections: [Value; 3] = [connector(ports[0]), connector(ports[1]), listener];
-    let west = Process::start("west", &sections);
+    let west = Router::start("west", &sections);
     for neighbour in ["neighbor east-1 is up", "neighbor east-2 is up"] {
         west.said(neighbour);
     }
@@ -133,7 +133,7 @@ fn no_client_notices_where_its_port_is_taken_over() {
     let west = |number: usize| {
         let connector = json!(["connector", {"name": "link", "role": "inter-router", "host": "127.0.0.1", "port": link.to_string()}]);
         let listener = json!(["tcpListener", {"name": "tcp", "address": "echo", "host": "127.0.0.1", "port": port.to_string()}]);
-        let router = Process::sharing_ports(&format!("west-{number}"), &[connector, listener]);
+        let router = Router::sharing_ports(&format!("west-{number}"), &[connector, listener]);
         router.said("neighbor east is up");
         router
     };
@@ -167,7 +167,7 @@ fn who_stays_is_cut_in_time_or_by_a_second_signal() {
     let port = free_port();
     let service = server(echo);
     let listener = json!(["tcpListener", {"name": "tcp", "address": "echo", "host": "127.0.0.1", "port": port.to_string()}]);
-    let mut router = Process::start("alone", &[listener, tcp_connector("echo", service)]);
+    let mut router = Router::start("alone", &[listener, tcp_connector("echo", service)]);
     let mut stays = reach(address(port));
     ping(&mut stays);
     router.signal("TERM");

@@ -13,17 +13,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/process.rs"]
+mod process;
 
 mod matrix;
 mod meshes;
 mod node;
 mod traffic;
-
-/// No test, but the program of our routers: this one, told by its environment to be a router.
-#[test]
-fn router_process() {
-    if let Some(config) = std::env::var_os(node::CONFIG) {
-        let code = skupper_router::command::run(["-c".into(), config]);
-        assert_eq!(code, std::process::ExitCode::SUCCESS);
-    }
-}

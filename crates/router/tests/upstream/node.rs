@@ -2,8 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use skupper_client::{Client, Endpoint};
@@ -12,11 +11,7 @@ use skupper_management::{Attributes, Kind};
 
 use super::common::clients::run;
 use super::common::{PATIENCE, free_port};
-
-/// Names the configuration of a process of this program that is to be a router.
-pub(crate) const CONFIG: &str = "SKUPPER_TEST_ROUTER";
-/// Lines of its log that a failed test shows.
-const SHOWN: usize = 40;
+use super::process::{self, Process};
 
 /// Whose router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +45,9 @@ pub(crate) fn are_here(makes: &[Make]) -> bool {
 
 /// A running router.
 pub(crate) struct Node {
-    make: Make,
-    config: PathBuf,
     /// Where AMQP clients and management are served.
     pub(crate) clients: u16,
-    child: Child,
+    process: Process,
 }
 
 impl Node {
@@ -85,24 +78,28 @@ impl Node {
         }
         let config = directory.join(format!("{id}.conf"));
         std::fs::write(&config, text).unwrap();
-        let child = spawn(make, &config);
+        let command = match make {
+            Make::Ours => process::ours("", &config),
+            Make::Theirs => {
+                let mut command = Command::new(skrouterd().unwrap());
+                command.arg("-c").arg(&config);
+                command
+            }
+        };
         Node {
-            make,
-            config,
             clients,
-            child,
+            process: Process::start(&format!("{id} ({make})"), command),
         }
     }
 
     /// As kill -9.
     pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.process.kill();
     }
 
     /// Starts it again after its end.
     pub(crate) fn restart(&mut self) {
-        self.child = spawn(self.make, &self.config);
+        self.process.restart();
     }
 
     /// An AMQP client of this router.
@@ -120,48 +117,4 @@ impl Node {
                 .unwrap();
         });
     }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // It may have ended already.
-        drop(self.child.kill());
-        drop(self.child.wait());
-        if thread::panicking() {
-            let log = std::fs::read_to_string(self.config.with_extension("log"));
-            let log = log.unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
-            let last = &lines[lines.len().saturating_sub(SHOWN)..];
-            println!(
-                "the log of {} ({}):\n{}",
-                self.config.display(),
-                self.make,
-                last.join("\n")
-            );
-        }
-    }
-}
-
-fn spawn(make: Make, config: &Path) -> Child {
-    let mut command = match make {
-        Make::Ours => {
-            let mut command = Command::new(std::env::current_exe().unwrap());
-            let words = [
-                "--exact",
-                "router_process",
-                "--nocapture",
-                "--test-threads",
-                "1",
-            ];
-            command.args(words).env(CONFIG, config);
-            command
-        }
-        Make::Theirs => {
-            let mut command = Command::new(skrouterd().unwrap());
-            command.arg("-c").arg(config);
-            command
-        }
-    };
-    let log = std::fs::File::create(config.with_extension("log")).unwrap();
-    command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
