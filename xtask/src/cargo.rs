@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use crate::host::packages;
 use crate::process;
 use crate::progress::Step;
 
@@ -28,8 +29,10 @@ pub fn workspace() -> PathBuf {
 /// Builds the program `name` of `package` and returns its path.
 ///
 /// # Errors
-/// When the build fails; the compiler's messages are on standard error already.
+/// When the build fails (the compiler's messages are on standard error already), or when something that it needs is missing and
+/// cannot be installed here.
 pub fn build(package: &str, name: &str, profile: Profile) -> Result<PathBuf> {
+    packages::ensure(packages::BUILD)?;
     let step = Step::start(format!("cargo build --package {package}"));
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo

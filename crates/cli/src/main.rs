@@ -37,7 +37,7 @@ mod wait;
 
 /// The router allocates and frees from many threads: the system's allocator would serialise them.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match Role::of(std::env::args_os()) {

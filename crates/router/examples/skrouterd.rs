@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// The program's own, so that what is measured here is what it does.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     skupper_router::command::run(std::env::args_os().skip(1))

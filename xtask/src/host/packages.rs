@@ -58,6 +58,12 @@ pub const CLUSTER: &[Package] = &[
     },
 ];
 
+/// What building our programs needs besides Rust and a C compiler.
+pub const BUILD: &[Package] = &[Package {
+    name: "make",
+    sign: "make",
+}];
+
 /// What making an image needs.
 pub const IMAGE: &[Package] = &[
     Package {
