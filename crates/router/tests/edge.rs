@@ -16,6 +16,8 @@ use common::*;
 use serde_json::{Value, json};
 use skupper_management::entity::Role;
 use skupper_router::Router;
+use skupper_routing::AddressKey;
+use skupper_routing::address::Class;
 
 fn edge_listener(name: &str) -> Value {
     with_role(inter_router_listener(name), "edge")
@@ -193,4 +195,50 @@ fn a_multicast_within_a_mesh_comes_once_to_everybody() {
             }
         }
     });
+}
+
+/// What upstream's edge router says of itself, as it was recorded: until its first transfer, and that.
+fn recorded() -> [&'static [u8]; 2] {
+    let all = include_bytes!("../../amqp/tests/data/edge-connector.bin");
+    let (header, transfer) = (8, 0x14);
+    let mut at = 0;
+    loop {
+        let size = match &all[at..at + 4] {
+            b"AMQP" => header,
+            size => u32::from_be_bytes(size.try_into().unwrap()) as usize,
+        };
+        if size > header && all[at + 10] == transfer {
+            return [&all[..at], &all[at..at + size]];
+        }
+        at += size;
+    }
+}
+
+#[test]
+fn an_edge_router_of_upstreams_is_known_by_what_it_said() {
+    let (inner, edges) = interior("INT", &[tcp_connector("inner", server(echo))]);
+    let mut peer = connect(([127, 0, 0, 1], edges).into());
+    let [links, mesh] = recorded();
+    peer.write_all(links).unwrap();
+    let naming = &inner.context().dispatch.naming;
+    for key in [naming.key("outer"), AddressKey::new(Class::Edge, "E")] {
+        wait_for("destination at the edge router", || {
+            let forwarding = inner.context().dispatch.forwarding.load();
+            forwarding.locals.get(&key).map(|_| ())
+        });
+    }
+    // There is credit for it now.
+    peer.write_all(mesh).unwrap();
+    wait_for("its mesh", || {
+        let all = inner.context().connections.all();
+        let mesh = all.iter().find_map(|handle| handle.mesh.load_full());
+        mesh.filter(|mesh| ***mesh == *"j8CatGfr1jlYa7P")
+    });
+    // It is told that what it produces for is reachable: a string, and true.
+    let (mut said, mut some) = (Vec::new(), [0; 4096]);
+    while !said.windows(7).any(|octets| octets == b"MinnerA") {
+        let count = peer.read(&mut some).unwrap();
+        assert!(count > 0, "{}", said.escape_ascii());
+        said.extend_from_slice(&some[..count]);
+    }
 }

@@ -11,7 +11,7 @@ use skupper_amqp::{
     sniff::{AMQP_HEADER, SASL_HEADER},
 };
 
-const STREAMS: [(&str, &[u8]); 9] = [
+const STREAMS: [(&str, &[u8]); 13] = [
     (
         "control-connector",
         include_bytes!("../data/control-connector.bin"),
@@ -37,6 +37,16 @@ const STREAMS: [(&str, &[u8]); 9] = [
         "data2-connector",
         include_bytes!("../data/data2-connector.bin"),
     ),
+    (
+        "edge-connector",
+        include_bytes!("../data/edge-connector.bin"),
+    ),
+    ("edge-listener", include_bytes!("../data/edge-listener.bin")),
+    (
+        "mesh-connector",
+        include_bytes!("../data/mesh-connector.bin"),
+    ),
+    ("mesh-listener", include_bytes!("../data/mesh-listener.bin")),
     (
         "management-client",
         include_bytes!("../data/management-client.bin"),
@@ -231,6 +241,94 @@ fn known_frames_have_the_values_that_upstream_logged() {
     };
     assert_eq!(body.get("id").and_then(Value::as_str), Some("A"));
     assert_eq!(body.get("pv").and_then(Value::as_i64), Some(1));
+}
+
+/// What of the whole messages of a stream `look` finds.
+fn find<T>(name: &str, look: impl Fn(&Message) -> Option<T>) -> Option<T> {
+    performatives(name)
+        .into_iter()
+        .find_map(|(_, p, payload)| match p {
+            Performative::Transfer(transfer) if !transfer.more && payload.starts_with(&[0]) => {
+                look(&Message::decode(payload).unwrap())
+            }
+            _ => None,
+        })
+}
+
+/// A property of a message, as text.
+fn property<'m>(message: &'m Message, name: &str) -> Option<&'m str> {
+    message.application_properties.as_ref()?.get(name)?.as_str()
+}
+
+#[test]
+fn what_edge_routers_tell_has_the_values_that_upstream_logged() {
+    let mesh = find("edge-connector", |message| {
+        property(message, "meshid").map(str::to_owned)
+    });
+    assert_eq!(mesh.as_deref(), Some("j8CatGfr1jlYa7P"));
+    let tracked = find("edge-listener", |message| match &message.body {
+        Body::Value(Value::List(list)) => Some(list.clone()),
+        _ => None,
+    });
+    let reachable = [Value::String("Minner".to_owned()), Value::Bool(true)];
+    assert_eq!(tracked.as_deref(), Some(&reachable[..]));
+    let bid = |name| {
+        find(name, |message| {
+            let properties = message.application_properties.as_ref()?;
+            let ordinal = properties.get("ordinal")?.as_i64()?;
+            Some((ordinal, property(message, "id")?.to_owned()))
+        })
+    };
+    let (theirs, others) = (
+        bid("mesh-listener").unwrap(),
+        bid("mesh-connector").unwrap(),
+    );
+    assert_eq!(
+        (theirs.1.as_str(), others.1.as_str()),
+        ("j8CatGfr1jlYa7P", "z22khLwWUD6PCSD")
+    );
+    assert!(
+        theirs.0 < others.0,
+        "the first that was started names the mesh"
+    );
+
+    for name in ["mesh-connector", "mesh-listener"] {
+        let all = performatives(name);
+        let Some((0, Performative::Open(open), _)) = all.first() else {
+            panic!("{all:?}")
+        };
+        let offered = &open.offered_capabilities;
+        assert!(
+            offered
+                .iter()
+                .any(|offered| offered.as_str() == "qd.router-inter-edge")
+        );
+    }
+    // The targets and sources of an edge router's own links, in the order in which it attaches them.
+    let attached = performatives("edge-connector")
+        .into_iter()
+        .filter_map(|(_, p, _)| match p {
+            Performative::Attach(attach) => {
+                let address = |terminus: Option<Terminus>| terminus.and_then(|t| t.address);
+                let Attach { source, target, .. } = *attach;
+                address(source).or_else(|| address(target))
+            }
+            _ => None,
+        });
+    let attached: Vec<String> = attached
+        .filter(|address| !address.contains("sfe."))
+        .collect();
+    assert_eq!(
+        attached,
+        [
+            "_$qd.mesh_discovery",
+            "E",
+            "_$qd.edge_addr_tracking",
+            "vfcr.tfhox:0",
+            "inner",
+            "outer"
+        ]
+    );
 }
 
 #[test]

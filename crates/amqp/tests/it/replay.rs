@@ -95,6 +95,18 @@ fn a_control_connection_of_upstream_is_understood_from_its_first_octet_to_its_la
 }
 
 #[test]
+fn an_edge_router_of_upstreams_is_understood_as_far_as_it_speaks_by_itself() {
+    let stream = include_bytes!("../data/edge-connector.bin");
+    for cut in [1, 7, 100] {
+        let seen = play(End::new(listener_config()), stream, cut);
+        // A session of ours would carry what it answers next: streams.
+        assert_eq!((seen.container.as_str(), seen.links), ("E", 13));
+        let end = seen.end.map(|end| end.to_string()).unwrap_or_default();
+        assert!(end.contains("a begin answers channel 3"), "{end}");
+    }
+}
+
+#[test]
 fn a_management_client_without_sasl_is_served() {
     let mut config = listener_config();
     config.sasl = skupper_amqp::connection::Sasl::Accept {
