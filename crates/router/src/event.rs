@@ -17,6 +17,8 @@ use crate::tcp::{Target, TcpConnector, TcpListener};
 
 /// Flows that may wait for a slow reporter.
 const FLOWS: usize = 16 * 1024;
+/// Requests of a flow that have ended and wait for who looks at what is open, because too much is told at once.
+const WAITING: usize = skupper_observe::MAX_OPEN;
 
 /// Something that must not go unreported.
 #[derive(Clone)]
@@ -164,6 +166,7 @@ pub struct Events {
     flows: std::sync::OnceLock<mpsc::Sender<FlowEvent>>,
     requests: AtomicBool,
     lost: AtomicU64,
+    lost_requests: AtomicU64,
 }
 
 impl Events {
@@ -188,6 +191,11 @@ impl Events {
         self.lost.load(Ordering::Relaxed)
     }
 
+    /// Requests of which nobody is told, or not of their end: more of a flow ended than anybody took in time.
+    pub fn lost_requests(&self) -> u64 {
+        self.lost_requests.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn tell(&self, event: Event) {
         let mut subscribers = self.rare.lock().unwrap_or_else(PoisonError::into_inner);
         subscribers.retain(|subscriber| subscriber.send(event.clone()).is_ok());
@@ -208,6 +216,24 @@ impl Events {
         self.requests.store(wanted, Ordering::Release);
     }
 
+    /// Tells of a request that has ended, while anybody wants to know. What cannot be told now waits among those of its flow that
+    /// are `open`: it may have been told of before, and whoever looks at these finds its end there.
+    pub(crate) fn tell_request(
+        &self,
+        number: u64,
+        request: Arc<RequestRecord>,
+        open: &mut BTreeMap<u64, Arc<RequestRecord>>,
+    ) {
+        if !self.wants_requests() || self.tell_flow(FlowEvent::Request(request.clone())) {
+            return;
+        }
+        if open.len() < WAITING {
+            open.insert(number, request);
+        } else {
+            self.lost_requests.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Tells of a flow; false if that is lost.
     pub(crate) fn tell_flow(&self, event: FlowEvent) -> bool {
         let lost = self
@@ -218,5 +244,46 @@ impl Events {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
         !lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_cannot_be_told_waits_with_its_flow_and_one_too_many_is_counted() {
+        let events = Events::default();
+        let mut taken = events.subscribe_flows().unwrap();
+        let request = Arc::new(RequestRecord {
+            identity: "r:2".to_owned(),
+            flow: "r:1".to_owned(),
+            started: SystemTime::now(),
+            began: Instant::now(),
+            protocol: "HTTP/1.1",
+            stream: None,
+            method: "GET".to_owned(),
+            octets: Default::default(),
+            answer: Default::default(),
+        });
+        let mut open = BTreeMap::new();
+        let mut tell = |number: usize| {
+            events.tell_request(number as u64, request.clone(), &mut open);
+            open.len()
+        };
+        assert_eq!(tell(0), 0, "nobody wants to know");
+        events.want_requests(true);
+        for number in 0..FLOWS {
+            assert_eq!(tell(number), 0);
+        }
+        for number in 0..WAITING {
+            assert_eq!(tell(number), number + 1);
+        }
+        assert_eq!(events.lost_requests(), 0);
+        assert_eq!(tell(WAITING), WAITING);
+        assert_eq!(events.lost_requests(), 1);
+        assert!(taken.try_recv().is_ok());
+        assert_eq!(tell(WAITING), WAITING);
+        assert_eq!(events.lost_requests(), 1);
     }
 }

@@ -8,10 +8,7 @@ use skupper_management::entity::Observer as Protocol;
 use skupper_observe::{Event, Fault, Observer, Side, Version};
 
 use crate::context::Context;
-use crate::event::{FlowEvent, FlowRecord, RequestRecord};
-
-/// Requests of a flow that wait to be told of because too much is told at once; those beyond are not.
-const WAITING: usize = skupper_observe::MAX_OPEN;
+use crate::event::{FlowRecord, RequestRecord};
 
 /// Flows that are open and in which a protocol has been seen.
 #[derive(Debug, Default)]
@@ -173,12 +170,7 @@ impl Observation {
         };
         request.answer().ended = Some(SystemTime::now());
         let events = &self.context.events;
-        if events.wants_requests() && !events.tell_flow(FlowEvent::Request(request.clone())) {
-            // It may have been told of before: whoever looks at what is open finds its end there.
-            if requests.len() < WAITING {
-                requests.insert(id, request);
-            }
-        }
+        events.tell_request(id, request, &mut requests);
     }
 
     fn over(&self, fault: Option<Fault>) {

@@ -61,6 +61,7 @@ pub(crate) fn start(context: &Arc<Context>, site: Option<&Attributes>, runtime: 
         emitter: Emitter::new(source),
         co_records: CoRecords::default(),
         listeners: BTreeSet::new(),
+        lost_requests: 0,
         context: context.clone(),
         started: Instant::now(),
         _watches: watches,
@@ -76,6 +77,8 @@ struct Teller {
     flows: Flows,
     /// Who listens to beacons.
     listeners: BTreeSet<Listener>,
+    /// How many requests were lost when that was looked at last.
+    lost_requests: u64,
     started: Instant,
     /// A watch ends when it is dropped.
     _watches: [Arc<Watch>; 4],
@@ -279,6 +282,14 @@ impl Teller {
         self.listeners = listeners;
         for change in self.flows.look(is_wanted(&self.context)) {
             self.flow(change);
+        }
+        let lost = self.context.events.lost_requests();
+        let before = std::mem::replace(&mut self.lost_requests, lost);
+        if lost > before {
+            tracing::warn!(
+                target: "VANFLOW",
+                "{} requests within observed flows are not told of: more have ended than can be told", lost - before
+            );
         }
     }
 
