@@ -103,12 +103,12 @@ impl Router {
         let mut router = Router::build(id, settings, &network, options)?;
         let site = view(Kind::Site).map(|entity| &entity.attributes);
         telemetry::start(router.context(), site, router.runtime());
-        stuck::start(router.context(), router.runtime());
         let applied = router.apply(&loaded.entities);
         if let Err(error) = applied {
             router.shut_down();
             return Err(error);
         }
+        stuck::start(router.context(), router.runtime());
         Ok(router)
     }
 

@@ -324,6 +324,20 @@ fn a_delivery_that_nobody_settles_is_counted_until_then() {
     }
 }
 
+#[test]
+fn what_a_producer_that_goes_has_not_settled_is_settled_for_its_consumer() {
+    let router = interior("A", &[]);
+    let mut consumer = consumer(&router, "queue");
+    known(&router, "queue", 1, 0);
+    let mut producer = producer(&router, "queue", &[]);
+    producer.send(message("hello"), false);
+    let held = consumer.transfer();
+    consumer.tell(&held, DeliveryState::Accepted, false);
+    assert_eq!(producer.told(), (Some(DeliveryState::Accepted), false));
+    drop(producer);
+    assert_eq!(consumer.told(), (None, true));
+}
+
 /// A router to which a client says something at once, and one that has a consumer which takes nothing before it has answered.
 #[test]
 fn a_clients_first_octets_are_not_sent_to_who_does_not_take_them_early() {

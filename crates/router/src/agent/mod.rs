@@ -13,8 +13,6 @@ mod view;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use skupper_management::Kind;
-use skupper_management::entity::{Listener, Record};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -59,12 +57,7 @@ impl Agent {
             entities: router.shared_entities(),
             servers: Servers::default(),
         });
-        let listeners: Vec<Listener> = shared
-            .entities()
-            .configured(Kind::Listener)
-            .filter_map(|attributes| Listener::from_attributes(attributes).ok())
-            .filter(Listener::serves_http)
-            .collect();
+        let listeners = shared.entities().web_listeners();
         for listener in listeners {
             shared.servers.start(listener, &shared)?;
         }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, MutexGuard};
 
 use skupper_management::agent::{Failure, LogLine, Store};
-use skupper_management::entity::{Level, Listener, Mode, Record};
+use skupper_management::entity::{Level, Mode};
 use skupper_management::schema::MODULES;
 use skupper_management::{Attributes, Kind, Value};
 
@@ -106,12 +106,10 @@ impl<'a> View<'a> {
 
     /// Starts or ends what the agent runs of a listener.
     fn serve(&self, attributes: &Attributes) {
-        let Ok(listener) = Listener::from_attributes(attributes) else {
+        let listener = self.entities.listener(text(attributes, "name"));
+        let Some(listener) = listener.filter(|listener| listener.settings.serves_http()) else {
             return;
         };
-        if !listener.serves_http() {
-            return;
-        }
         if let Err(error) = self.shared.servers.start(listener, self.shared) {
             tracing::error!(target: "HTTP", "{error}");
         }

@@ -20,10 +20,10 @@ use skupper_pki::verify::Side;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::ending::{loss, unopened};
 use super::failover::{self, Places};
 use super::handle::{Command, ConnectionHandle};
 use super::handshake::Library;
-use super::listener::{loss, unopened};
 use super::open::{self, Group, HANDSHAKE};
 use super::proxy;
 use super::task::{Settings as TaskSettings, Task};

@@ -214,6 +214,16 @@ pub(crate) struct Inbound {
     pub(crate) resend: Option<Box<Resend>>,
 }
 
+impl Inbound {
+    /// The link or connection is gone, and with it who waits for what becomes of the delivery. Of one that is not complete the rest
+    /// never comes.
+    pub(crate) fn lose(self) {
+        if self.complete {
+            self.onward.settle();
+        }
+    }
+}
+
 /// A delivery that leaves.
 pub(crate) struct Outbound {
     pub(crate) consumer: Consumer,

@@ -1,5 +1,7 @@
 //! AMQP listeners.
 
+mod accepted;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,26 +9,26 @@ use std::time::Duration;
 
 use rustls::server::UnbufferedServerConnection;
 use skupper_amqp::sniff::{Sniff, TLS_HEADER};
-use skupper_management::entity::{Listener as Settings, MessageComponents, StripAnnotations};
+use skupper_management::entity::Listener as Settings;
 use skupper_management::report::{Refusal, Refuser};
-use skupper_pki::Certificate;
-use skupper_pki::certificate::user_id;
 use skupper_pki::verify::Side;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::handle::{Command, ConnectionHandle};
+use super::handle::Command;
+pub(crate) use accepted::Secured;
+
+use accepted::Came;
+
 use super::handshake::Library;
 use super::open;
-use super::policed::Denied;
 use super::strangers::{MOST, Stranger, Strangers};
-use super::task::{Finish, Reason, Settings as TaskSettings, Task};
 use super::transport::{Transport, TransportError};
 use crate::context::Context;
-use crate::event::{Event, Loss};
+use crate::event::Event;
 use crate::listen::{Listening, Port, Spell};
-use crate::policy::Denied as Full;
+use crate::policy::{Admitted, Denied as Full};
 use crate::stop::Stop;
 use crate::tls::{Attempt, LoadError, Loaded, RefusalLog};
 
@@ -68,17 +70,7 @@ impl AmqpListener {
         context: &Arc<Context>,
         patient: bool,
     ) -> io::Result<Arc<Self>> {
-        let listener = Arc::new(AmqpListener {
-            record: context.records.next(),
-            refusals: RefusalLog::default(),
-            bound: Mutex::default(),
-            message: Mutex::default(),
-            strangers: Arc::default(),
-            stop: Stop::new(),
-            closing: Stop::new(),
-            shut: Arc::default(),
-            settings,
-        });
+        let listener = Self::new(settings, context);
         let port = match listener.bind(context) {
             Ok(port) => Some(port),
             Err(error) if patient => {
@@ -98,6 +90,34 @@ impl AmqpListener {
             .events
             .tell(Event::ListenerCreated(listener.clone()));
         Ok(listener)
+    }
+
+    /// One that has no port of its own: peers come to it by an HTTP port.
+    pub(crate) fn without_port(settings: Settings, context: &Arc<Context>) -> Arc<Self> {
+        let listener = Self::new(settings, context);
+        listener.shut.stop();
+        context.workers.spawn(
+            context.workers.in_turn(),
+            listener.clone().watch_credential(context.clone()),
+        );
+        context
+            .events
+            .tell(Event::ListenerCreated(listener.clone()));
+        listener
+    }
+
+    fn new(settings: Settings, context: &Context) -> Arc<Self> {
+        Arc::new(AmqpListener {
+            record: context.records.next(),
+            refusals: RefusalLog::default(),
+            bound: Mutex::default(),
+            message: Mutex::default(),
+            strangers: Arc::default(),
+            stop: Stop::new(),
+            closing: Stop::new(),
+            shut: Arc::default(),
+            settings,
+        })
     }
 
     /// Stops accepting. Connections live on.
@@ -212,14 +232,7 @@ impl AmqpListener {
         let Ok(stream) = stream.into_std() else {
             return;
         };
-        let (stranger, crowded) = self.strangers.enter();
-        if crowded {
-            tracing::warn!(
-                target: "SERVER",
-                "{MOST} connections to {} have not opened: the oldest is closed for each new one",
-                self.settings.name
-            );
-        }
+        let stranger = self.enter_stranger();
         let worker = context.workers.in_turn();
         let (listener, context) = (self.clone(), context.clone());
         let workers = context.workers.clone();
@@ -231,16 +244,23 @@ impl AmqpListener {
         });
     }
 
-    async fn serve(
-        self: &Arc<Self>,
-        stream: TcpStream,
-        place: Place,
-        stranger: Stranger,
-        context: &Arc<Context>,
-    ) {
-        let Place { peer, worker } = place;
-        let _admitted = match context.policy.limit.admit() {
-            Ok(admitted) => admitted,
+    /// Takes a connection in that nobody has opened yet.
+    fn enter_stranger(&self) -> Stranger {
+        let (stranger, crowded) = self.strangers.enter();
+        if crowded {
+            tracing::warn!(
+                target: "SERVER",
+                "{MOST} connections to {} have not opened: the oldest is closed for each new one",
+                self.settings.name
+            );
+        }
+        stranger
+    }
+
+    /// Counts a connection; none where it is one too many for the router.
+    fn admit<'a>(&self, peer: SocketAddr, context: &'a Context) -> Option<Admitted<'a>> {
+        match context.policy.limit.admit() {
+            Ok(admitted) => Some(admitted),
             Err(Full { most, first }) => {
                 if first {
                     tracing::warn!(
@@ -249,8 +269,21 @@ impl AmqpListener {
                         self.settings.name
                     );
                 }
-                return;
+                None
             }
+        }
+    }
+
+    async fn serve(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        place: Place,
+        stranger: Stranger,
+        context: &Arc<Context>,
+    ) {
+        let Place { peer, worker } = place;
+        let Some(_admitted) = self.admit(peer, context) else {
+            return;
         };
         let _ = stream.set_nodelay(true);
         let attempt = Attempt {
@@ -272,122 +305,13 @@ impl AmqpListener {
             Ok(None) => return,
             Err(_) => return self.refuse(attempt.timeout(patience.as_secs())),
         };
-        let certificate = peer_certificate(&transport);
-        let number = context.numbers.connection();
-        let Settings {
-            name,
-            role,
-            ssl_profile,
-            ..
-        } = &self.settings;
-        let ordinal = loaded.as_ref().map(|loaded| loaded.ordinal);
-        let handle =
-            ConnectionHandle::new(number, worker, *role, true, name.as_str().into(), ordinal);
-        let is_router = role.is_between_routers();
-        let access_id = is_router.then_some(self.record.as_str());
-        let router = context.dispatch.me.as_str();
-        let config = open::accept(
-            router,
-            &self.settings,
-            number,
-            access_id,
-            certificate.is_some(),
-            context.policy.is_on(),
-        );
-        let strip = self.settings.strip_annotations;
-        let settings = TaskSettings {
-            role: *role,
-            data: false,
-            capacity: self.settings.credit(),
-            strip_in: !is_router && matches!(strip, StripAnnotations::In | StripAnnotations::Both),
-            strip_out: !is_router
-                && matches!(strip, StripAnnotations::Out | StripAnnotations::Both),
-            cost: self.settings.cost,
-            address: attempt.peer.clone(),
-            user: certificate.map(|certificate| {
-                let user = self.user(&certificate, context);
-                match &loaded {
-                    Some(loaded) => loaded.display_name(user),
-                    None => user,
-                }
-            }),
-            group: None,
-            policy_vhost: self.settings.policy_vhost.clone(),
-            frame_size: self.settings.frame_size(),
-            components: MessageComponents::parse(&self.settings.message_logging),
+        let came = Came {
+            transport,
+            loaded,
+            attempt,
+            worker,
         };
-        tracing::info!(
-            target: "SERVER",
-            "[C{number}] Accepted connection to {} from {peer}", attempt.endpoint
-        );
-        let registered = context.connections.enter(&handle);
-        if context.profiles.is_past(ssl_profile, ordinal) {
-            // What closes outdated connections did not see this one yet.
-            return;
-        }
-        let attempt = Attempt {
-            ordinal: ordinal.unwrap_or(0),
-            ..attempt
-        };
-        let task = Task::new(context.clone(), handle.clone(), settings, transport, config);
-        let run = Box::pin(task.run());
-        let finish = tokio::select! {
-            finish = run => Some(finish),
-            () = crowded_out(handle.clone(), stranger) => None,
-        };
-        drop(registered);
-        let Some(finish) = finish else { return };
-        self.finished(context, &handle, &attempt, loaded.as_deref(), finish);
-    }
-
-    /// Who a peer is by its certificate, as the profile wants it said.
-    fn user(&self, certificate: &Certificate, context: &Context) -> String {
-        let profile = context.profiles.get(&self.settings.ssl_profile);
-        let format = profile.map_or_else(
-            |_| String::new(),
-            |profile| profile.settings().uid_format.clone(),
-        );
-        // A format that cannot be was told of when the profile was made.
-        match format.as_str() {
-            "" => certificate.subject.to_string(),
-            format => {
-                user_id(certificate, format).unwrap_or_else(|_| certificate.subject.to_string())
-            }
-        }
-    }
-
-    fn finished(
-        &self,
-        context: &Context,
-        handle: &Arc<ConnectionHandle>,
-        attempt: &Attempt,
-        loaded: Option<&Loaded>,
-        finish: Finish,
-    ) {
-        let loss = loss(&finish.reason);
-        if finish.established {
-            tracing::info!(
-                target: "SERVER",
-                "[C{}] Connection from {} (to {}) closed: {}",
-                handle.number, attempt.peer, attempt.endpoint, loss.description
-            );
-            context
-                .events
-                .tell(Event::ConnectionClosed(handle.clone(), loss));
-            if !was_sent_away(&finish.reason) {
-                return;
-            }
-        }
-        let ours = loaded.and_then(|loaded| loaded.identity.as_ref());
-        let ours = ours.map(|identity| identity.certificate());
-        if let Some(refusal) = unopened(attempt, &finish, Side::Server, ours) {
-            tracing::warn!(
-                target: "SERVER",
-                "[C{}] Connection from {} (to {}) failed: {}",
-                handle.number, attempt.peer, attempt.endpoint, refusal.message
-            );
-            self.refusals.add(refusal);
-        }
+        self.run_accepted(came, stranger, context).await;
     }
 
     /// Notes a refusal, and says it.
@@ -528,15 +452,6 @@ struct Place {
     worker: usize,
 }
 
-/// Ends when a connection that has not been opened has to make room for another.
-async fn crowded_out(handle: Arc<ConnectionHandle>, stranger: Stranger) {
-    tokio::select! {
-        () = stranger.must_go() => return,
-        () = handle.established() => drop(stranger),
-    }
-    std::future::pending().await
-}
-
 /// Reads as many octets as tell what the peer speaks; an error where it says nothing.
 async fn sniff(stream: &mut TcpStream) -> io::Result<First> {
     let mut octets = Vec::with_capacity(8);
@@ -574,103 +489,4 @@ async fn sniff(stream: &mut TcpStream) -> io::Result<First> {
             }
         }
     }
-}
-
-fn peer_certificate(transport: &Transport) -> Option<Certificate> {
-    let der = transport.agreed()?.certificate.as_ref()?;
-    Certificate::from_der(der).ok()
-}
-
-/// Why a connection ended, as telemetry tells it.
-pub(super) fn loss(reason: &Reason) -> Loss {
-    use skupper_amqp::connection::CloseReason;
-    let (condition, description) = match reason {
-        Reason::Amqp(CloseReason::Remote(Some(error)) | CloseReason::Local(Some(error))) => (
-            Some(error.condition.to_string()),
-            error.description.clone().unwrap_or_default(),
-        ),
-        Reason::Amqp(CloseReason::Violation(error)) => (
-            Some(error.condition.to_string()),
-            error.description.clone().unwrap_or_default(),
-        ),
-        Reason::Amqp(CloseReason::Remote(None) | CloseReason::Local(None)) => {
-            (None, "closed".to_owned())
-        }
-        Reason::Amqp(CloseReason::Sasl(text)) => {
-            (Some("amqp:unauthorized-access".to_owned()), text.clone())
-        }
-        Reason::Amqp(CloseReason::Lost) => (
-            Some("amqp:connection:framing-error".to_owned()),
-            "connection aborted".to_owned(),
-        ),
-        Reason::Transport(TransportError::Socket(error)) => {
-            (Some("proton:io".to_owned()), error.to_string())
-        }
-        Reason::Transport(TransportError::Tls(error)) => (
-            Some("amqp:connection:framing-error".to_owned()),
-            error.to_string(),
-        ),
-    };
-    Loss {
-        condition,
-        description,
-    }
-}
-
-/// Whether this router closed a connection because its peer has no business here, as only what it attached could tell.
-fn was_sent_away(reason: &Reason) -> bool {
-    use skupper_amqp::connection::CloseReason;
-    use skupper_amqp::performative::names::NOT_ALLOWED;
-    matches!(reason, Reason::Amqp(CloseReason::Local(Some(error))) if error.condition == NOT_ALLOWED)
-}
-
-/// The refusal that a connection which never opened is; `None` where the peer only looked whether the port is open.
-pub(super) fn unopened(
-    attempt: &Attempt,
-    finish: &Finish,
-    side: Side,
-    ours: Option<&Certificate>,
-) -> Option<skupper_management::report::Refusal> {
-    use skupper_amqp::connection::CloseReason;
-    Some(match &finish.reason {
-        Reason::Transport(TransportError::Tls(error)) => {
-            attempt.handshake(error, &finish.record, side, ours)
-        }
-        Reason::Transport(TransportError::Socket(error)) => attempt.cut(side, ours, error),
-        Reason::Amqp(CloseReason::Sasl(text)) => {
-            let text =
-                format!("authentication failed: {text}: compare saslMechanisms of both sides");
-            attempt.protocol(Refuser::Us, "sasl", text)
-        }
-        Reason::Amqp(CloseReason::Remote(error)) => {
-            let text = error
-                .as_ref()
-                .map_or_else(String::new, |error| format!(": {error}"));
-            attempt.protocol(
-                Refuser::Peer,
-                "open",
-                format!("the peer closed the connection{text}"),
-            )
-        }
-        Reason::Amqp(CloseReason::Local(error)) => {
-            if let Some(Denied { who, why }) = &finish.denied {
-                let text = format!("connection disallowed by policy for {who}: {why}");
-                let mut refusal = attempt.protocol(Refuser::Us, "policy", text);
-                refusal.presented = who.clone();
-                return Some(refusal);
-            }
-            let text = error
-                .as_ref()
-                .map_or_else(|| "closed".to_owned(), ToString::to_string);
-            attempt.protocol(Refuser::Us, "role", text)
-        }
-        Reason::Amqp(CloseReason::Violation(error)) => {
-            let check = match error.description.as_deref() {
-                Some("Timeout waiting for initial handshake") => "timeout",
-                _ => "protocol",
-            };
-            attempt.protocol(Refuser::Us, check, error.to_string())
-        }
-        Reason::Amqp(CloseReason::Lost) => attempt.cut(side, ours, &"connection aborted"),
-    })
 }

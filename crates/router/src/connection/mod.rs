@@ -5,6 +5,7 @@ mod automatic;
 pub mod connector;
 pub mod describe;
 pub(crate) mod edge;
+mod ending;
 mod failover;
 mod fields;
 pub mod handle;
@@ -26,5 +27,6 @@ mod resend;
 mod strangers;
 mod task;
 mod transport;
+mod web;
 
 pub use registry::Registry;

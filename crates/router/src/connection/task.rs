@@ -545,10 +545,10 @@ impl Task {
                 if let Current::Collecting(collecting) = receiver.current {
                     self.collected -= collecting.octets.as_slice().len();
                 }
-                // Dropping a producer aborts what is not complete.
                 for token in self.inbound.numbers(|inbound| inbound.link == link.id) {
-                    if let Some(inbound) = self.inbound.remove(token) {
-                        self.kept.forget(inbound.resend);
+                    if let Some(mut inbound) = self.inbound.remove(token) {
+                        self.kept.forget(inbound.resend.take());
+                        inbound.lose();
                     }
                 }
             }
@@ -564,7 +564,7 @@ impl Task {
         for outbound in self.outbound.drain() {
             outbound.lose();
         }
-        self.inbound.drain().for_each(drop);
+        self.inbound.drain().for_each(Inbound::lose);
         for link in std::mem::take(&mut self.links).into_iter().flatten() {
             self.lose_link(*link);
         }

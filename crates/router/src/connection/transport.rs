@@ -8,8 +8,9 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use axum::extract::ws::WebSocket;
 use bytes::{Buf, Bytes, BytesMut};
-use rustls::ProtocolVersion;
+use rustls::{CommonState, ProtocolVersion};
 use rustls_pki_types::CertificateDer;
 use skupper_amqp::connection::Output;
 use skupper_pki::verify::PeerRecord;
@@ -18,6 +19,7 @@ use tokio::net::TcpStream;
 
 use super::handshake::{Library, Progress};
 use super::records::Records;
+use super::web::{WebStream, Wire};
 use crate::tcp::consume;
 use crate::transit::block;
 
@@ -71,6 +73,29 @@ pub(crate) struct Agreed {
     pub(crate) certificate: Option<CertificateDer<'static>>,
 }
 
+impl Agreed {
+    /// What a handshake that is complete has agreed on.
+    pub(crate) fn of(state: &CommonState) -> Self {
+        let suite = state.negotiated_cipher_suite().map(|suite| suite.suite());
+        Agreed {
+            version: match state.protocol_version() {
+                Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+                Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+                _ => "TLS",
+            }
+            .to_owned(),
+            suite: suite
+                .and_then(|suite| suite.as_str())
+                .unwrap_or_default()
+                .to_owned(),
+            certificate: state
+                .peer_certificates()
+                .and_then(|chain| chain.first())
+                .map(|certificate| certificate.clone().into_owned()),
+        }
+    }
+}
+
 enum Layer {
     Clear,
     /// During the handshake, and TLS 1.2.
@@ -81,7 +106,7 @@ enum Layer {
 
 /// The socket and what is on it.
 pub(crate) struct Transport {
-    stream: TcpStream,
+    stream: Wire,
     layer: Layer,
     agreed: Option<Agreed>,
     /// What the peer shows of itself until the connection is open.
@@ -100,10 +125,20 @@ pub(crate) struct Transport {
 impl Transport {
     /// A clear transport; `early` are octets that were read already.
     pub(crate) fn clear(stream: TcpStream, early: &[u8]) -> Self {
+        Self::on(Wire::Tcp(stream), None, early)
+    }
+
+    /// A WebSocket, of which TLS beneath has made sure what `agreed` says.
+    pub(crate) fn web(socket: WebSocket, agreed: Option<Agreed>) -> Self {
+        let stream = Wire::Web(Box::new(WebStream::new(socket)));
+        Self::on(stream, agreed, &[])
+    }
+
+    fn on(stream: Wire, agreed: Option<Agreed>, early: &[u8]) -> Self {
         Transport {
             stream,
             layer: Layer::Clear,
-            agreed: None,
+            agreed,
             record: None,
             plain: BytesMut::from(early),
             cipher: BytesMut::new(),
@@ -214,25 +249,8 @@ impl Transport {
                 return Ok(());
             }
         };
-        let state = library.state();
-        let version = state.protocol_version();
-        let suite = state.negotiated_cipher_suite().map(|suite| suite.suite());
-        self.agreed = Some(Agreed {
-            version: match version {
-                Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
-                Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
-                _ => "TLS",
-            }
-            .to_owned(),
-            suite: suite
-                .and_then(|suite| suite.as_str())
-                .unwrap_or_default()
-                .to_owned(),
-            certificate: state
-                .peer_certificates()
-                .and_then(|chain| chain.first())
-                .map(|certificate| certificate.clone().into_owned()),
-        });
+        let version = library.state().protocol_version();
+        self.agreed = Some(Agreed::of(library.state()));
         self.layer = match version {
             Some(ProtocolVersion::TLSv1_3) => Layer::Records(Box::new(library.into_records()?)),
             _ => Layer::Library(library),
@@ -452,7 +470,10 @@ impl Transport {
                 }
             }
         }
-        Poll::Ready(Ok(()))
+        // A WebSocket may hold octets back until then; for a socket this is nothing.
+        Pin::new(&mut self.stream)
+            .poll_flush(cx)
+            .map_err(TransportError::from)
     }
 
     /// Says that no more will be sent. Best effort: the connection is ending.

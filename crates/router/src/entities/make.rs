@@ -159,7 +159,9 @@ impl Entities {
             profile_note(&settings.ssl_profile)
         );
         if settings.serves_http() {
-            return Ok(Running::Nothing);
+            // The agent opens the port.
+            let listener = AmqpListener::without_port(settings, &self.context);
+            return Ok(Running::Listener(listener));
         }
         let place = settings.host_port();
         match AmqpListener::start(settings, &self.context, !self.starting) {

@@ -87,6 +87,17 @@ impl Entities {
         }
     }
 
+    /// The listeners at HTTP ports.
+    pub(crate) fn web_listeners(&self) -> Vec<Arc<AmqpListener>> {
+        let running = self.of(Kind::Listener).map(|entry| &entry.running);
+        let listeners = running.filter_map(|running| match running {
+            Running::Listener(listener) => Some(listener),
+            _ => None,
+        });
+        let web = listeners.filter(|listener| listener.settings.serves_http());
+        web.cloned().collect()
+    }
+
     /// An AMQP connector by its name.
     pub fn connector(&self, name: &str) -> Option<Arc<AmqpConnector>> {
         match &self.named(Kind::Connector, name)?.running {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::connection::listener::{AmqpListener, Secured};
 use crate::context::Context;
 use crate::listen::{Listening, Spell};
 
@@ -38,9 +39,9 @@ const EXHAUSTED: Duration = Duration::from_millis(200);
 /// Accepts clients.
 pub(super) struct Acceptor {
     port: Listening,
-    listener: Arc<Listener>,
+    listener: Arc<AmqpListener>,
     context: Arc<Context>,
-    handshakes: JoinSet<io::Result<Stream>>,
+    handshakes: JoinSet<io::Result<(Stream, Secured)>>,
     exhausted: Spell,
 }
 
@@ -51,10 +52,10 @@ pub(super) enum Stream {
 }
 
 impl Acceptor {
-    pub(super) fn new(port: Listening, listener: Listener, context: Arc<Context>) -> Self {
+    pub(super) fn new(port: Listening, listener: Arc<AmqpListener>, context: Arc<Context>) -> Self {
         Acceptor {
             port,
-            listener: Arc::new(listener),
+            listener,
             context,
             handshakes: JoinSet::new(),
             exhausted: Spell::default(),
@@ -66,9 +67,12 @@ impl Acceptor {
         let mut server = http1::Builder::new();
         server.timer(TokioTimer::new()).header_read_timeout(HEAD);
         loop {
-            let stream = TokioIo::new(self.next().await);
-            let service = TowerToHyperService::new(pages.clone());
-            let connection = server.serve_connection(stream, service);
+            let (stream, secured) = self.next().await;
+            // Who wants AMQP there brings it along.
+            let pages = pages.clone().layer(Extension(secured));
+            let service = TowerToHyperService::new(pages);
+            let connection = server.serve_connection(TokioIo::new(stream), service);
+            let connection = connection.with_upgrades();
             tokio::spawn(async move {
                 match tokio::time::timeout(LIFE, connection).await {
                     Ok(Ok(())) => {}
@@ -84,18 +88,20 @@ impl Acceptor {
     }
 
     /// The next client whose connection is as secure as the listener wants it.
-    async fn next(&mut self) -> Stream {
+    async fn next(&mut self) -> (Stream, Secured) {
         loop {
             tokio::select! {
                 accepted = self.port.accept(), if self.handshakes.len() < HANDSHAKES => match accepted {
-                    Ok((stream, _)) if self.listener.ssl_profile.is_empty() => return Stream::Plain(stream),
+                    Ok((stream, peer)) if self.listener.settings.ssl_profile.is_empty() => {
+                        return (Stream::Plain(stream), Secured::clear(peer));
+                    }
                     Ok((stream, peer)) => {
                         let (listener, context) = (self.listener.clone(), self.context.clone());
-                        self.handshakes.spawn(async move { shake_hands(stream, peer, &listener, &context).await });
+                        self.handshakes.spawn(async move { shake_hands(stream, peer, &listener.settings, &context).await });
                     }
                     Err(error) => {
                         if self.exhausted.begins(Instant::now()) {
-                            tracing::warn!(target: "HTTP", "Cannot accept on {}: {error}", self.listener.host_port());
+                            tracing::warn!(target: "HTTP", "Cannot accept on {}: {error}", self.listener.settings.host_port());
                         }
                         tokio::time::sleep(EXHAUSTED).await;
                     }
@@ -103,7 +109,7 @@ impl Acceptor {
                 Some(finished) = self.handshakes.join_next() => match finished {
                     Ok(Ok(secured)) => return secured,
                     Ok(Err(error)) => {
-                        tracing::warn!(target: "HTTP", "Connection to {} failed: {error}", self.listener.host_port());
+                        tracing::warn!(target: "HTTP", "Connection to {} failed: {error}", self.listener.settings.host_port());
                     }
                     Err(error) => tracing::error!(target: "HTTP", "a handshake ended: {error}"),
                 },
@@ -118,25 +124,27 @@ async fn shake_hands(
     peer: SocketAddr,
     listener: &Listener,
     context: &Context,
-) -> io::Result<Stream> {
+) -> io::Result<(Stream, Secured)> {
     let failed = |text: String| io::Error::other(format!("from {peer}: {text}"));
     let handshake = async move {
         let mut first = [0];
-        if stream.peek(&mut first).await? == 1 && first[0] != TLS_RECORD && !listener.require_ssl {
-            return Ok::<_, io::Error>(Stream::Plain(stream));
+        let must = listener.require_ssl || listener.require_encryption;
+        if stream.peek(&mut first).await? == 1 && first[0] != TLS_RECORD && !must {
+            return Ok::<_, io::Error>((Stream::Plain(stream), Secured::clear(peer)));
         }
         let loaded = context
             .profiles
             .get(&listener.ssl_profile)
             .and_then(|profile| profile.current());
-        let config = loaded.and_then(|loaded| loaded.amqp_server(listener.authenticate_peer));
+        let loaded = loaded.map_err(io::Error::other)?;
+        let config = loaded.amqp_server(listener.authenticate_peer);
         let config = config.map_err(io::Error::other)?;
-        Ok(Stream::Tls(Box::new(
-            TlsAcceptor::from(config).accept(stream).await?,
-        )))
+        let stream = TlsAcceptor::from(config).accept(stream).await?;
+        let secured = Secured::tls(peer, stream.get_ref().1, loaded);
+        Ok((Stream::Tls(Box::new(stream)), secured))
     };
     match tokio::time::timeout(HANDSHAKE, handshake).await {
-        Ok(Ok(stream)) => Ok(stream),
+        Ok(Ok(secured)) => Ok(secured),
         Ok(Err(error)) => Err(failed(error.to_string())),
         Err(_) => Err(failed(format!("no handshake within {HANDSHAKE:?}"))),
     }

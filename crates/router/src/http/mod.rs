@@ -1,4 +1,4 @@
-//! The HTTP ports of a router: `/healthz` and `/metrics` of listeners with `http: true` (reference §4).
+//! The HTTP ports of a router, of listeners with `http: true` (reference §4): `/healthz`, `/metrics`, files, and AMQP over WebSocket.
 
 mod accept;
 mod metrics;
@@ -15,6 +15,7 @@ use skupper_management::entity::Listener;
 use tokio::task::JoinHandle;
 
 use crate::agent::Shared;
+use crate::connection::listener::AmqpListener;
 use crate::listen::Listening;
 use accept::Acceptor;
 
@@ -50,10 +51,14 @@ struct Server {
 
 impl Servers {
     /// Opens a listener's port and serves it until it is stopped.
-    pub(crate) fn start(&self, listener: Listener, shared: &Arc<Shared>) -> Result<(), BindError> {
-        let place = listener.host_port();
-        let name = listener.name.clone();
-        let port = open(&listener, shared).map_err(|error| BindError {
+    pub(crate) fn start(
+        &self,
+        listener: Arc<AmqpListener>,
+        shared: &Arc<Shared>,
+    ) -> Result<(), BindError> {
+        let place = listener.settings.host_port();
+        let name = listener.settings.name.clone();
+        let port = open(&listener.settings, shared).map_err(|error| BindError {
             place: place.clone(),
             name: name.clone(),
             error,

@@ -19,7 +19,7 @@ mod stats;
 
 pub(crate) use denial::Denial;
 pub(crate) use grant::{Asked, Grant, Way};
-pub(crate) use limit::{ConnectionLimit, Denied};
+pub(crate) use limit::{Admitted, ConnectionLimit, Denied};
 pub(crate) use lookup::keep_looking;
 pub(crate) use rules::{Ruled, Visitor};
 pub(crate) use stats::Seat;

@@ -33,6 +33,14 @@ impl Raw {
         Self::of(stream, Config::connector(open, mechanisms))
     }
 
+    /// Opens a connection as who TLS beneath has made sure of.
+    pub(crate) fn open_external(stream: TcpStream) -> Self {
+        Self::of(
+            stream,
+            Config::connector(Open::new("raw"), vec![Mechanism::External]),
+        )
+    }
+
     /// Lets a router that has connected open.
     pub(crate) fn accept(stream: TcpStream) -> Self {
         let config = Config::listener(Open::new("raw"), vec![sasl::ANONYMOUS], false);
