@@ -21,6 +21,7 @@ mod outgoing;
 mod pace;
 mod policed;
 pub mod proxy;
+mod received;
 mod records;
 mod registry;
 mod resend;

@@ -7,14 +7,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use skupper_amqp::connection::{Incoming, LinkId, SessionId, Terms};
-use skupper_amqp::message::flags;
 use skupper_amqp::performative::names;
 use skupper_amqp::sasl::EXTERNAL;
 use skupper_amqp::{Attach, Condition, DeliveryState, Open, Role as LinkRole};
 use skupper_management::entity::Role;
 
-use super::links::{Current, End};
-use super::onward::Onward;
+use super::received::Received;
 use super::task::Task;
 use crate::policy::{Asked, Denial, Grant, Seat, Visitor, Way};
 
@@ -45,8 +43,8 @@ pub(super) struct Policed {
     /// From where the peer came.
     host: String,
     sessions: HashSet<SessionId>,
-    /// Octets of the delivery that comes by each link.
-    received: HashMap<usize, u64>,
+    /// What has come of the delivery that comes by each link.
+    received: HashMap<usize, Received>,
     /// A message was too long: what had come already behind it is left alone.
     is_over: bool,
 }
@@ -255,6 +253,7 @@ impl Task {
 
     /// Whether a message is longer with this transfer than it may be: then it is rejected, and the connection closed.
     pub(super) fn is_oversize(&mut self, incoming: &Incoming, now: Duration) -> bool {
+        let from_edge = self.is_edge();
         let Some(policed) = &mut self.policed else {
             return false;
         };
@@ -263,21 +262,17 @@ impl Task {
             return policed.is_over;
         }
         let at = incoming.link.index();
-        let octets = policed.received.entry(at).or_default();
+        let received = policed.received.entry(at).or_default();
         if incoming.first {
-            *octets = 0;
+            *received = Received::new(from_edge);
         }
-        *octets = octets.saturating_add(incoming.payload.len() as u64);
-        let octets = *octets;
+        let too_long = received.is_too_long(&incoming.payload, incoming.more, most);
         if !incoming.more {
             policed.received.remove(&at);
         }
-        if octets <= most || self.is_flow(incoming.link) {
+        if !too_long {
             return false;
         }
-        let Some(policed) = &mut self.policed else {
-            return false;
-        };
         policed.is_over = true;
         let who = policed.who();
         policed
@@ -303,25 +298,6 @@ impl Task {
         let condition = Condition::new("amqp:connection:forced".into(), OVERSIZE);
         self.amqp.close(Some(condition), now);
         true
-    }
-
-    /// Whether what comes by a link is one direction of a TCP flow from an edge router: it is no message, and has no length.
-    fn is_flow(&mut self, id: LinkId) -> bool {
-        if !self.is_edge() {
-            return false;
-        }
-        let token = match self.link(id).map(|link| &link.end) {
-            Some(End::Receiver(receiver)) => match &receiver.current {
-                Current::Forwarding(token) => *token,
-                _ => return false,
-            },
-            _ => return false,
-        };
-        let inbound = self.inbound.get_mut(token);
-        inbound.is_some_and(|inbound| match &inbound.onward {
-            Onward::One(producer) => producer.message().annotations.flags & flags::Q2_DISABLED != 0,
-            Onward::Copies(_) => false,
-        })
     }
 
     /// Whether the user that a message names is to be looked at.

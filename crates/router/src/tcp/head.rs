@@ -8,6 +8,7 @@ use skupper_amqp::{Map, Value};
 const PROPERTIES: u64 = 0x73;
 const APPLICATION_PROPERTIES: u64 = 0x74;
 const AMQP_VALUE: u64 = 0x77;
+const NULL: u8 = 0x40;
 const HEADER: u64 = 0x70;
 const DELIVERY_ANNOTATIONS: u64 = 0x71;
 const MESSAGE_ANNOTATIONS: u64 = 0x72;
@@ -47,6 +48,15 @@ pub(crate) enum Parsed {
     WrongEncapsulation,
     /// No message at all.
     Malformed(DecodeError),
+}
+
+/// Whether octets are the front of a stream; none while that is not known.
+pub(crate) fn begins_stream(octets: &[u8]) -> Option<bool> {
+    match StreamHead::parse(octets) {
+        Parsed::Incomplete => None,
+        Parsed::Head { .. } => Some(true),
+        Parsed::WrongEncapsulation | Parsed::Malformed(_) => Some(false),
+    }
 }
 
 impl StreamHead {
@@ -107,10 +117,12 @@ impl StreamHead {
                     head.window = properties.get(WINDOW).and_then(Value::as_u64);
                 }
                 AMQP_VALUE => {
-                    reader.skip()?;
-                    if !stream {
+                    // What has a body is a message.
+                    let empty = reader.peek().is_none_or(|code| code == NULL);
+                    if !stream || !empty {
                         return Ok(Parsed::WrongEncapsulation);
                     }
+                    reader.skip()?;
                     return Ok(Parsed::Head {
                         head,
                         length: octets.len() - reader.rest().len(),

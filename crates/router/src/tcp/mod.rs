@@ -19,6 +19,9 @@ mod window;
 
 pub use connector::TcpConnector;
 pub(crate) use connector::connect;
+#[cfg(test)]
+pub(crate) use head::StreamHead;
+pub(crate) use head::{MAX_HEAD, begins_stream};
 pub use listener::{OperStatus, Target, TcpListener};
 pub(crate) use observation::ObservedFlows;
 pub(crate) use pump::consume;
