@@ -8,6 +8,7 @@ mod identity;
 mod live;
 mod log;
 mod messaging;
+mod notes;
 mod policy;
 mod router;
 mod rules;
@@ -17,6 +18,7 @@ mod validate;
 pub use attribute::{Attribute, Type};
 pub use identity::identity;
 pub use log::{LEVELS, MODULES};
+pub use notes::without_effect;
 pub use rules::check;
 pub use validate::{Invalid, validate};
 

@@ -94,6 +94,8 @@ impl<'a> View<'a> {
                 ("identity", format!("logStats/{module}").into()),
                 ("debugCount", count(Level::Debug)),
                 ("infoCount", count(Level::Info)),
+                // No module has such a level any more.
+                ("noticeCount", 0.into()),
                 ("warningCount", count(Level::Warning)),
                 ("errorCount", count(Level::Error)),
                 ("criticalCount", count(Level::Critical)),

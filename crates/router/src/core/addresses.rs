@@ -26,6 +26,8 @@ pub struct AddressUse {
     pub egress_container: AtomicU64,
     /// Deliveries given to consumers inside the router.
     pub inner: AtomicU64,
+    /// Deliveries of messages that were made inside the router.
+    pub from_inner: AtomicU64,
     /// Unsettled deliveries by the control link of the neighbour they went to.
     outstanding: Mutex<Vec<(LinkId, Outstanding)>>,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
 use skupper_amqp::message::RouterAnnotations;
@@ -119,6 +120,11 @@ impl Dispatch {
     /// consumes a multicast address, else it goes to one destination.
     pub fn send_message(&self, address: &str, payload: Bytes) -> Result<(), Undeliverable> {
         let key = self.naming.key(address);
+        let forwarding = self.forwarding.load();
+        if forwarding.locals.get(&key).is_some() || forwarding.table.remotes(&key).is_some() {
+            let count = &self.uses.of(&key).from_inner;
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         let message = Message {
             presettled: true,
             ..Message::default()

@@ -82,6 +82,7 @@ impl Entities {
             }
             Running::Nothing if kind == Kind::Router => {
                 set("id", self.context.dispatch.me.as_str().into());
+                set("version", env!("CARGO_PKG_VERSION").into());
                 set(
                     "hostName",
                     std::env::var("HOSTNAME").unwrap_or_default().into(),
@@ -340,6 +341,7 @@ impl Entities {
             ("deliveriesEgress", count(&usage.egress)),
             ("deliveriesTransit", count(&usage.transit)),
             ("deliveriesToContainer", count(&usage.inner)),
+            ("deliveriesFromContainer", count(&usage.from_inner)),
             (
                 "deliveriesIngressRouteContainer",
                 count(&usage.ingress_container),

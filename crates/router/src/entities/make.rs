@@ -10,6 +10,7 @@ use skupper_management::entity::{
     Record, Role, SslProfile, TcpConnector as TcpConnectorSettings,
     TcpListener as TcpListenerSettings, Vhost,
 };
+use skupper_management::schema::without_effect;
 use skupper_management::{Attributes, Kind, Value};
 use skupper_pki::certificate::check_format;
 
@@ -51,6 +52,9 @@ pub(super) fn may_delete(entry: Option<&Entry>) -> Result<(), Failure> {
 
 impl Entities {
     pub(super) fn make(&mut self, kind: Kind, attributes: &Attributes) -> Result<Running, Failure> {
+        for sentence in without_effect(kind, attributes) {
+            tracing::warn!(target: "AGENT", "{sentence}");
+        }
         Ok(match kind {
             Kind::SslProfile => {
                 let settings: SslProfile = read(attributes)?;
@@ -329,6 +333,13 @@ impl Entities {
                 Ok(())
             }
             Kind::Vhost => self.put_vhost(wanted),
+            Kind::Network => {
+                tracing::warn!(
+                    target: "AGENT",
+                    "network: attribute `networkId` was changed and is told as such, but addresses are read by the one that this router started with until it is started again: change it in the configuration, too"
+                );
+                Ok(())
+            }
             Kind::ProxyProfile => {
                 // Connectors look it up for each attempt.
                 self.context.proxies.set(read(wanted)?);
