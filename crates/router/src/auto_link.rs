@@ -1,11 +1,11 @@
-//! Links that the router makes by itself on connections with the role `route-container` (router protocol reference §2.9): what
-//! is known of each, whichever connections it is on.
+//! Links that the router makes by itself on connections with the role `route-container` or `inter-network` (router protocol
+//! reference §2.9): what is known of each, whichever connections it is on.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use skupper_management::entity::{AutoLink as Settings, Role};
+use skupper_management::entity::AutoLink as Settings;
 
 use crate::connection::handle::ConnectionHandle;
 
@@ -81,7 +81,7 @@ impl AutoLink {
     /// Whether the link belongs on a connection that both sides have opened.
     pub(crate) fn fits(&self, connection: &ConnectionHandle) -> bool {
         let peer = connection.peer.get();
-        connection.role == Role::RouteContainer
+        connection.role.has_auto_links()
             && peer.is_some_and(|peer| self.is_for(&connection.owner, &peer.container))
     }
 
@@ -101,6 +101,17 @@ impl AutoLink {
             "" => &self.settings.address,
             external => external,
         }
+    }
+
+    /// The address that the peer is asked for, if it has another name here.
+    pub(crate) fn renames(&self) -> Option<&str> {
+        let Settings {
+            address,
+            external_address: external,
+            ..
+        } = &self.settings;
+        let renames = !external.is_empty() && !address.is_empty() && external != address;
+        renames.then_some(external)
     }
 
     /// Notes that a link is about to be attached; false if it must not be, being there or deleted.

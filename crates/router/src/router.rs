@@ -5,21 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
 use skupper_management::document::{Document, DocumentErrors, LoadedEntity, load};
 use skupper_management::entity::{Distribution, Mode, Network, Policy, Record, Router as Settings};
 use skupper_management::{Attributes, Kind, agent};
-use skupper_routing::address::Naming;
-use skupper_routing::{RouterId, Table, Treatment};
+use skupper_routing::{RouterId, Treatment};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::connection::Registry;
 use crate::context::{Context, Numbers};
 use crate::core::dispatch::Dispatch;
-use crate::core::forwarding::{Forwarding, Locals};
-use crate::core::waiting::Waiting;
-use crate::core::{self, Core, CoreHandle, Treatments};
+use crate::core::{self, Core, CoreHandle};
 use crate::entities::Entities;
 use crate::event::Events;
 use crate::listen::Ports;
@@ -118,26 +114,12 @@ impl Router {
         network: &Network,
         options: Options,
     ) -> Result<Self, StartError> {
-        let network_id =
-            Some(network.network_id.as_str()).filter(|id| !id.is_empty() && *id != "0");
-        let default = treatment(settings.default_distribution);
-        let forwarding = Forwarding {
-            table: Arc::new(Table::empty(id.clone())),
-            locals: Locals::default(),
-            neighbours: Arc::default(),
-            uplink: None,
-        };
-        let dispatch = Arc::new(Dispatch {
-            waiting: Waiting::default(),
-            naming: Naming::new(id.as_str(), network_id),
-            forwarding: ArcSwap::from_pointee(forwarding),
-            treatments: ArcSwap::from_pointee(Treatments::new(default)),
-            replies: Arc::default(),
-            uses: Default::default(),
-            me: id.clone(),
-            edge: settings.mode == Mode::Edge,
-            mesh: Default::default(),
-        });
+        let dispatch = Arc::new(Dispatch::new(
+            id.clone(),
+            &network.network_id,
+            settings.mode == Mode::Edge,
+            treatment(settings.default_distribution),
+        ));
         let (handle, commands) = CoreHandle::new();
         let started = SystemTime::now();
         let config = engine_config(id, &settings, started);

@@ -171,7 +171,7 @@ fn a_multicast_within_a_mesh_comes_once_to_everybody() {
         for consumer in &mut news {
             attached(consumer).await;
         }
-        let key = west.context().dispatch.naming.key("mc/news");
+        let key = west.context().dispatch.key("mc/news");
         wait_for("consumer in the mesh", || {
             let forwarding = west.context().dispatch.forwarding.load();
             let links = forwarding.locals.get(&key).map(|local| local.links.len());
@@ -220,7 +220,7 @@ fn an_edge_router_of_upstreams_is_known_by_what_it_said() {
     let mut peer = connect(([127, 0, 0, 1], edges).into());
     let [links, mesh] = recorded();
     peer.write_all(links).unwrap();
-    let naming = &inner.context().dispatch.naming;
+    let naming = inner.context().dispatch.naming();
     for key in [naming.key("outer"), AddressKey::new(Class::Edge, "E")] {
         wait_for("destination at the edge router", || {
             let forwarding = inner.context().dispatch.forwarding.load();

@@ -73,7 +73,7 @@ fn a_multicast_reaches_every_consumer_once() {
         }
         wait_for("consumer elsewhere", || {
             let forwarding = west.context().dispatch.forwarding.load();
-            let key = west.context().dispatch.naming.key("mc/news");
+            let key = west.context().dispatch.key("mc/news");
             forwarding.table.remotes(&key).map(|_| ())
         });
         let producer = client(&west, "producer");

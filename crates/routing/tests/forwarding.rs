@@ -262,7 +262,7 @@ fn floods_go_to_every_neighbour_and_differences_along_the_tree() {
     assert_eq!(table.router("a").unwrap().1.link, Some(c));
 
     // Were `a` told only by the cheapest way, a break there would be hidden from it by the very tree that the break undoes.
-    let naming = Naming::new("b", None);
+    let naming = Naming::new("b", "");
     let onward = |to: &str, trace: &[&'static str]| {
         forward(&table, &naming, to, Some(trace[0]), trace.iter().copied()).links
     };
@@ -289,7 +289,7 @@ fn floods_go_to_every_neighbour_and_differences_along_the_tree() {
 #[test]
 fn control_messages_in_transit() {
     let table = table();
-    let naming = Naming::new("b", None);
+    let naming = Naming::new("b", "");
     let onward = |to: &str, ingress: &'static str, trace: &[&'static str]| {
         let Forward { here, links } =
             forward(&table, &naming, to, Some(ingress), trace.iter().copied());

@@ -150,8 +150,9 @@ impl RouterAnnotations {
         );
     }
 
-    /// Appends the section as an edge router sends it on: nobody learns where the message has been, but for the edge mesh.
-    pub fn write_from_edge(&self, mesh: Option<&str>, buf: &mut BytesMut) {
+    /// Appends the section as an edge router sends it on, or any router to another network: nobody learns where the message has
+    /// been, but for the edge mesh.
+    pub fn write_untraced(&self, mesh: Option<&str>, buf: &mut BytesMut) {
         buf.put_slice(&START);
         let w = &mut Writer::new(buf, Form::Wide);
         let mut list = w.begin();

@@ -82,9 +82,19 @@ words! {
 }
 
 impl Role {
-    /// Whether the peer is a router of the same network: the routers' section of messages is never stripped then.
+    /// Whether the peer is a router of the same network.
     pub fn is_between_routers(self) -> bool {
         matches!(self, Role::InterRouter | Role::Edge | Role::InterEdge)
+    }
+
+    /// Whether the peer is a router, of this network or another: the routers' section of messages is never stripped then.
+    pub fn keeps_section(self) -> bool {
+        self.is_between_routers() || self == Role::InterNetwork
+    }
+
+    /// Whether the links that the configuration asks for (`autoLink`) are attached on connections of this role.
+    pub fn has_auto_links(self) -> bool {
+        matches!(self, Role::RouteContainer | Role::InterNetwork)
     }
 }
 

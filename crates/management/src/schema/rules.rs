@@ -23,6 +23,8 @@ const ROUTER_ROLES: [Role; 4] = [
     Role::InterEdge,
     Role::InterNetwork,
 ];
+/// Octets of a network's name: upstream's router has room for no more.
+const MAX_NETWORK: usize = 61;
 /// The greatest priority of a message in this router.
 const MAX_PRIORITY: i64 = 9;
 
@@ -33,6 +35,7 @@ const MAX_PRIORITY: i64 = 9;
 pub fn check(kind: Kind, attributes: &Attributes, mode: Option<Mode>) -> Result<(), Invalid> {
     match kind {
         Kind::Router => router(attributes),
+        Kind::Network => network(attributes),
         Kind::Listener | Kind::Connector => {
             messaging(attributes)?;
             open_properties(attributes)?;
@@ -98,6 +101,23 @@ fn router(attributes: &Attributes) -> Result<(), Invalid> {
         range(attributes, name, 1, i64::from(i32::MAX))?;
     }
     Ok(())
+}
+
+/// The name is an element of addresses.
+fn network(attributes: &Attributes) -> Result<(), Invalid> {
+    let id = text(attributes, "networkId");
+    let wrong = |letter: char| letter == '/' || letter.is_control() || letter.is_whitespace();
+    let fault = match id.chars().find(|letter| wrong(*letter)) {
+        Some(letter) => format!("the character '{}'", letter.escape_default()),
+        None if id.ends_with('.') => "a '.' at its end".to_owned(),
+        None if id.len() > MAX_NETWORK => format!("{} octets", id.len()),
+        None => return Ok(()),
+    };
+    let message = format!(
+        "Invalid networkId '{}': a name of at most {MAX_NETWORK} octets without '/', blanks and control characters and not ending in '.' is expected, it has {fault}: choose another",
+        id.escape_default()
+    );
+    Err(Invalid::attribute("networkId", message))
 }
 
 fn range(attributes: &Attributes, name: &str, least: i64, most: i64) -> Result<(), Invalid> {

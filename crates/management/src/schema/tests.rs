@@ -136,6 +136,33 @@ fn open_properties_keep_off_the_routers_own() {
 }
 
 #[test]
+fn a_networks_name_is_an_element_of_addresses() {
+    let checked = |id: &str| {
+        let given = attributes(json!({"networkId": id}));
+        let valid = validate(Kind::Network, &given).unwrap();
+        check(Kind::Network, &valid, None).map_err(|error| error.to_string())
+    };
+    for id in ["0", "east", "east.1", "ost-ü"] {
+        assert_eq!(checked(id), Ok(()), "{id}");
+    }
+    let long = "n".repeat(62);
+    for (id, fault) in [
+        ("a/b", "the character '/'"),
+        ("a b", "the character ' '"),
+        ("a\n", "the character '\\n'"),
+        ("a.", "a '.' at its end"),
+        (&long, "62 octets"),
+    ] {
+        let refused = checked(id).unwrap_err();
+        assert!(refused.starts_with("Invalid networkId '"), "{refused}");
+        assert!(
+            refused.contains(&format!("it has {fault}: choose another")),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn identities_are_as_upstreams() {
     let of = |kind, value| identity(kind, &attributes(value), 4);
     assert_eq!(

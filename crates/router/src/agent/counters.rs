@@ -6,6 +6,7 @@ use skupper_management::{Attributes, Kind, Value};
 
 use super::system;
 use super::view::{View, attributes};
+use crate::core::addresses::Apart;
 use crate::policy::Policy;
 
 /// Adds to an entity what it lacks.
@@ -49,6 +50,8 @@ fn router_metrics(view: &View<'_>) -> Attributes {
         ]));
     }
     let totals = view.totals();
+    let [containers, networks] =
+        [Apart::Container, Apart::Network].map(|apart| totals.apart.of(apart));
     let count = |counter: &AtomicU64| Value::from(counter.load(Ordering::Relaxed));
     metrics.extend(attributes([
         ("deliveriesIngress", count(&totals.ingress)),
@@ -56,15 +59,12 @@ fn router_metrics(view: &View<'_>) -> Attributes {
         ("deliveriesTransit", count(&totals.transit)),
         (
             "deliveriesIngressRouteContainer",
-            count(&totals.ingress_container),
+            count(&containers.ingress),
         ),
-        (
-            "deliveriesEgressRouteContainer",
-            count(&totals.egress_container),
-        ),
-        // Of other networks, which this router does not connect to, and of fallbacks, which no router has any more.
-        ("deliveriesIngressInterNetwork", 0.into()),
-        ("deliveriesEgressInterNetwork", 0.into()),
+        ("deliveriesEgressRouteContainer", count(&containers.egress)),
+        ("deliveriesIngressInterNetwork", count(&networks.ingress)),
+        ("deliveriesEgressInterNetwork", count(&networks.egress)),
+        // Of fallbacks, which no router has any more.
         ("deliveriesRedirectedToFallback", 0.into()),
     ]));
     metrics

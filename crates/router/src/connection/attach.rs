@@ -8,9 +8,11 @@ use skupper_amqp::connection::{Initiator, LinkId, SessionId};
 use skupper_amqp::message::flags;
 use skupper_amqp::performative::SenderSettle;
 use skupper_amqp::{Attach, Open, Role as LinkRole, Symbol, Terminus};
+use skupper_management::entity::Role;
 use skupper_routing::Treatment;
 
 use super::describe::Peer;
+use super::edge::DOWNLINK;
 use super::handle::{Command, LinkSink, Purpose};
 use super::links::{Address, Current, End, Kind, Link, ReceiverEnd, Replenish, SenderEnd};
 use super::outgoing::MOST_POOLED;
@@ -23,6 +25,10 @@ use crate::tcp::Watch;
 const ROUTER: &str = "qd.router";
 const ROUTER_DATA: &str = "qd.router-data";
 const INTERIOR_AT_EDGE_PORT: &str = "this port is for edge routers and the peer is an interior router: let it connect to this router's inter-router port, or run it in mode edge";
+/// What a router is told that takes this one, which is of another network, for one of its own.
+const ROUTER_AT_NETWORK_PORT: &str = "this port is for routers of other networks (role inter-network) and the peer takes this router for one of its own: let it connect to a port of the role inter-router or edge, or give its connector the role inter-network";
+/// What another network is told that asks for what is addressed to it, where such addresses are this network's.
+const NO_OTHER_NETWORK: &str = "the address is of this router's own network, or that has no name and takes all for its own: give each of the two networks a networkId of its own";
 /// Data links of each direction on a control connection: one for each priority.
 const PRIORITIES: u8 = 10;
 /// Free streaming links that are looked at for one that is at rest.
@@ -295,6 +301,9 @@ impl Task {
                 // Both would wait for ever: this side for edge links, the peer for a HELLO.
                 return self.not_allowed(INTERIOR_AT_EDGE_PORT, now);
             }
+            if self.settings.role == Role::InterNetwork {
+                return self.not_allowed(ROUTER_AT_NETWORK_PORT, now);
+            }
             return self.on_router_link(id, &attach, terminus.has(ROUTER));
         }
         let data = self.handle.peer.get().is_some_and(|peer| peer.data);
@@ -304,6 +313,9 @@ impl Task {
                 "qd:connection-role",
                 "Link attach forbidden on inter-router connection",
             );
+        }
+        if self.settings.role == Role::InterNetwork && terminus.has(DOWNLINK) {
+            return self.not_allowed(ROUTER_AT_NETWORK_PORT, now);
         }
         if !self.may_attach(id, &attach) {
             return;
@@ -454,6 +466,10 @@ impl Task {
                     "No route to the destination node",
                 );
             };
+            let own = || self.context.dispatch.naming().is_in_own_network(text);
+            if self.settings.role == Role::InterNetwork && own() {
+                return self.refuse(id, "qd:no-route-to-dest", NO_OTHER_NETWORK);
+            }
             let address = self.address(text);
             if self.context.dispatch.treatment(&address.key) == Treatment::Unavailable {
                 return self.refuse(id, "amqp:not-found", "Node not found");
@@ -469,7 +485,7 @@ impl Task {
     pub(super) fn address(&self, text: &str) -> Address {
         Address {
             text: text.into(),
-            key: self.context.dispatch.naming.key(text),
+            key: self.context.dispatch.key(text),
         }
     }
 

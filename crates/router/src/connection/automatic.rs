@@ -1,10 +1,11 @@
-//! The links that a connection to a container has because the configuration says so (router protocol reference §2.9).
+//! The links that a connection to a container or to another network has because the configuration says so (router protocol
+//! reference §2.9).
 
 use std::sync::Arc;
 
 use skupper_amqp::connection::LinkId;
 use skupper_amqp::{Attach, Condition, Role as LinkRole, Symbol, Terminus};
-use skupper_management::entity::{Direction, Role};
+use skupper_management::entity::Direction;
 
 use super::handle::Command;
 use super::links::{End, Kind};
@@ -14,7 +15,7 @@ use crate::auto_link::AutoLink;
 impl Task {
     /// Both sides have opened: attaches what belongs on the connection.
     pub(super) fn attach_auto_links(&mut self) {
-        if self.settings.role == Role::RouteContainer {
+        if self.settings.role.has_auto_links() {
             for auto in self.context.auto_links.all() {
                 self.attach_auto_link(auto);
             }
@@ -48,6 +49,7 @@ impl Task {
         match attached.and_then(|id| self.link(id)) {
             Some(link) => link.auto = Some(auto),
             None => self.lose_auto_link(
+                number,
                 auto,
                 Some("the peer takes too few sessions or links for another one"),
             ),
@@ -80,6 +82,10 @@ impl Task {
         let end = match auto.settings.direction {
             Direction::In => {
                 let end = self.producer(number, address.as_ref());
+                if let (Some(external), Some(address)) = (auto.renames(), &address) {
+                    let inner = (number, address.clone());
+                    self.renamed.insert(external.to_owned(), inner);
+                }
                 if end.open {
                     // A link that is gone needs no credit.
                     self.grant(id, capacity);
@@ -101,8 +107,16 @@ impl Task {
         }
     }
 
+    /// The address under which the peer knows what leaves by a link, where it has another name there.
+    pub(super) fn external_address(&self, number: u64) -> Option<Arc<str>> {
+        let id = self.by_number.get(&number)?;
+        let link = self.links.get(id.index())?.as_deref()?;
+        link.auto.as_ref()?.renames().map(Arc::from)
+    }
+
     /// The link is gone although it should be there: it is tried again later.
-    pub(super) fn lose_auto_link(&mut self, auto: Arc<AutoLink>, error: Option<&str>) {
+    pub(super) fn lose_auto_link(&mut self, number: u64, auto: Arc<AutoLink>, error: Option<&str>) {
+        self.renamed.retain(|_, (link, _)| *link != number);
         if let Some(delay) = auto.failed(self.handle.number, error) {
             let text = format!("Auto Link Activation Failed. {}", error.unwrap_or_default());
             self.say(&auto, text.trim_end());
@@ -119,7 +133,7 @@ impl Task {
 
     /// The connection is over.
     pub(super) fn leave_auto_links(&self) {
-        if self.settings.role == Role::RouteContainer {
+        if self.settings.role.has_auto_links() {
             for auto in self.context.auto_links.all() {
                 auto.left(self.handle.number);
             }

@@ -414,7 +414,7 @@ impl AmqpConnector {
         let ordinal = loaded.as_ref().map(|loaded| loaded.ordinal);
         let data = member.index > 0;
         let is_router = *role == Role::InterRouter;
-        let between = role.is_between_routers();
+        let keeps = role.keeps_section();
         let correlator = self.correlator.clone();
         let group = is_router.then_some(Group {
             correlator,
@@ -430,8 +430,8 @@ impl AmqpConnector {
             role: *role,
             data,
             capacity: self.settings.credit(),
-            strip_in: !between && matches!(strip, StripAnnotations::In | StripAnnotations::Both),
-            strip_out: !between && matches!(strip, StripAnnotations::Out | StripAnnotations::Both),
+            strip_in: !keeps && matches!(strip, StripAnnotations::In | StripAnnotations::Both),
+            strip_out: !keeps && matches!(strip, StripAnnotations::Out | StripAnnotations::Both),
             cost: self.settings.cost,
             address: place.host_port(),
             user: None,

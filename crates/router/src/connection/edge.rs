@@ -16,12 +16,13 @@ use super::handle::{LinkSink, Purpose};
 use super::links::{Address, End, Kind, Link, Replenish, SenderEnd};
 use super::task::Task;
 use crate::core::CoreCommand;
+use crate::core::addresses::Apart;
 use crate::core::forwarding::Destination;
 use crate::transit::load::Outstanding;
 use crate::transit::message::Message;
 use crate::transit::pipe::{Consumer, pipe};
 
-const DOWNLINK: &str = "qd.router-edge-downlink";
+pub(super) const DOWNLINK: &str = "qd.router-edge-downlink";
 const INTER_EDGE: &str = "qd.router-inter-edge";
 const TRACKING: &str = "_$qd.edge_addr_tracking";
 const MESH: &str = "_$qd.mesh_discovery";
@@ -51,18 +52,18 @@ impl Task {
     pub(super) fn attach_edge_link(&mut self, number: u64, purpose: edge::Purpose) {
         let me = self.context.dispatch.me.to_string();
         let at = |address: &str| Terminus::at(address);
+        // Only keys that have one get a link.
+        let of = |key: &AddressKey| at(&key.address().unwrap_or_default());
         let (role, mut source, mut target) = match &purpose {
             edge::Purpose::Uplink | edge::Purpose::Direct => {
                 (LinkRole::Sender, Terminus::default(), Terminus::default())
             }
             edge::Purpose::Mesh => (LinkRole::Sender, Terminus::default(), at(MESH)),
             edge::Purpose::Bids => (LinkRole::Sender, Terminus::default(), at(BIDS)),
-            edge::Purpose::Producer(key) => (LinkRole::Sender, Terminus::default(), at(key.text())),
+            edge::Purpose::Producer(key) => (LinkRole::Sender, Terminus::default(), of(key)),
             edge::Purpose::Downlink => (LinkRole::Receiver, at(&me), Terminus::default()),
             edge::Purpose::Tracking => (LinkRole::Receiver, at(TRACKING), Terminus::default()),
-            edge::Purpose::Consumer(key) => {
-                (LinkRole::Receiver, at(key.text()), Terminus::default())
-            }
+            edge::Purpose::Consumer(key) => (LinkRole::Receiver, of(key), Terminus::default()),
         };
         let capability = match &purpose {
             edge::Purpose::Downlink => Some(DOWNLINK),
@@ -82,6 +83,8 @@ impl Task {
             edge::Purpose::Tracking | edge::Purpose::Mesh | edge::Purpose::Bids
         );
         let address = match purpose {
+            // What is for another network says for which router of it.
+            edge::Purpose::Consumer(key) if key.class() == Class::Network => None,
             edge::Purpose::Consumer(key) | edge::Purpose::Producer(key) => Some(Address {
                 text: key.text().into(),
                 key,
@@ -171,7 +174,6 @@ impl Task {
 
     /// Makes a link to the peer a destination of an address.
     pub(super) fn add_destination(&mut self, link: u64, key: &AddressKey) -> Outstanding {
-        let edge = self.is_edge();
         let peer = self.handle.peer.get();
         let sink = LinkSink {
             connection: self.handle.clone(),
@@ -184,8 +186,8 @@ impl Task {
             sink: std::sync::Arc::new(sink),
             outstanding: outstanding.clone(),
             capacity: self.settings.capacity.into(),
-            beyond: edge.then(|| self.handle.clone()),
-            container: self.settings.role == Role::RouteContainer,
+            beyond: self.handle.beyond().map(|_| self.handle.clone()),
+            apart: Apart::of(self.settings.role),
         };
         self.context
             .core
@@ -257,7 +259,7 @@ impl Task {
             body: Body::Value(body),
             ..AmqpMessage::default()
         };
-        self.enqueue(id, whole(message.to_bytes()));
+        self.enqueue(id, whole(message.to_bytes()), None);
     }
 
     /// A whole message about addresses or meshes came; what becomes of it.
@@ -317,9 +319,9 @@ impl Task {
         if self.settings.role == Role::Edge {
             let mesh = self.context.dispatch.mesh.load();
             let mesh = mesh.as_ref().map(|mesh| &***mesh);
-            annotations.write_from_edge(mesh, section);
+            annotations.write_untraced(mesh, section);
         } else {
-            annotations.write_from_edge(annotations.ingress_mesh.as_deref(), section);
+            annotations.write_untraced(annotations.ingress_mesh.as_deref(), section);
         }
     }
 }

@@ -33,6 +33,8 @@ pub enum Outlet {
     Priority(u8),
     /// A streaming link, made if none is free.
     Stream,
+    /// The same in place of the link of that number.
+    StreamFor(u64),
     /// The link of that number.
     Link(u64),
 }
@@ -172,12 +174,13 @@ impl ConnectionHandle {
         self.inbox.send(command)
     }
 
-    /// Who is at its ends, if it leads to or from an edge router.
+    /// Who is at its ends, if it leads to or from an edge router or a router of another network.
     pub fn beyond(&self) -> Option<Beyond> {
         let side = match (self.role, self.incoming) {
             (Role::Edge, true) => Side::Edge,
             (Role::Edge, false) => Side::Interior,
             (Role::InterEdge, _) => Side::Peer,
+            (Role::InterNetwork, _) => Side::Network,
             _ => return None,
         };
         let connection = self.number;
@@ -320,7 +323,7 @@ pub struct LinkSink {
 impl Sink for LinkSink {
     fn deliver(&self, delivery: Consumer) {
         let outlet = if self.streams && delivery.message().streaming {
-            Outlet::Stream
+            Outlet::StreamFor(self.link)
         } else {
             Outlet::Link(self.link)
         };

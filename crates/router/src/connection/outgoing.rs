@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use skupper_amqp::connection::{LinkId, Outgoing, Payload, Sent};
+use skupper_amqp::message::RouterAnnotations;
 use skupper_amqp::{DeliveryState, DeliveryTag};
+use skupper_management::entity::Role;
 
 use super::links::{End, Kind, Outbound, age};
 use super::message_log;
@@ -25,8 +27,9 @@ enum Step {
 }
 
 impl Task {
-    /// Queues a delivery on a link.
-    pub(super) fn enqueue(&mut self, id: LinkId, consumer: Consumer) {
+    /// Queues a delivery on a link. `to`: the address that it has for the peer, where that is not the one it has here and the
+    /// link does not say it.
+    pub(super) fn enqueue(&mut self, id: LinkId, consumer: Consumer, to: Option<&str>) {
         let bell = self.handle.clone() as Arc<dyn Bell>;
         let message = consumer.message();
         let settles = match self.link(id).map(|link| &link.end) {
@@ -38,10 +41,19 @@ impl Task {
         let mut extra = 0;
         if !self.settings.strip_out {
             let mut section = BytesMut::with_capacity(128);
+            let annotations = match to {
+                Some(to) => &RouterAnnotations {
+                    to_override: Some(to.to_owned()),
+                    ..message.annotations.clone()
+                },
+                None => &message.annotations,
+            };
             if self.context.dispatch.edge {
-                self.edge_section(&message.annotations, &mut section);
+                self.edge_section(annotations, &mut section);
+            } else if self.settings.role == Role::InterNetwork {
+                annotations.write_untraced(annotations.ingress_mesh.as_deref(), &mut section);
             } else {
-                message.annotations.write_forwarded(&self.own, &mut section);
+                annotations.write_forwarded(&self.own, &mut section);
             }
             extra = section.len();
             payload.push(section.freeze());

@@ -17,7 +17,7 @@ use tokio::time::Sleep;
 use super::automatic::reason;
 use super::edge::EdgeSide;
 use super::handle::{Command, ConnectionHandle, Outlet};
-use super::links::{Current, End, Inbound, Link, Outbound, Slab};
+use super::links::{Address, Current, End, Inbound, Link, Outbound, Slab};
 use super::policed::{Denied, Policed};
 use super::resend::Kept;
 use super::transport::{Read, Transport, TransportError};
@@ -124,6 +124,8 @@ pub(crate) struct Task {
     pub(super) stream_session: Option<SessionId>,
     /// The session of the links that the configuration asks for.
     pub(super) auto_session: Option<SessionId>,
+    /// By the names that the peer was asked for: the links that such deliveries come by, and the addresses that they have here.
+    pub(super) renamed: HashMap<String, (u64, Address)>,
     /// Links that have something to send.
     pub(super) ready: VecDeque<LinkId>,
     /// Links that wait for a session's window.
@@ -191,6 +193,7 @@ impl Task {
             pool: VecDeque::new(),
             stream_session: None,
             auto_session: None,
+            renamed: HashMap::new(),
             ready: VecDeque::new(),
             blocked: Vec::new(),
             starved: false,
@@ -350,11 +353,15 @@ impl Task {
                 let link = match outlet {
                     Outlet::Control => self.control.sender,
                     Outlet::Priority(priority) => self.data_link(priority),
-                    Outlet::Stream => self.stream_link(),
+                    Outlet::Stream | Outlet::StreamFor(_) => self.stream_link(),
                     Outlet::Link(number) => self.by_number.get(&number).copied(),
                 };
+                let external = match outlet {
+                    Outlet::StreamFor(number) => self.external_address(number),
+                    _ => None,
+                };
                 match link {
-                    Some(link) => self.enqueue(link, consumer),
+                    Some(link) => self.enqueue(link, consumer, external.as_deref()),
                     // Dropping it answers its sender.
                     None => drop(consumer),
                 }
@@ -502,7 +509,7 @@ impl Task {
         let auto = link.auto.clone();
         self.lose_link(*link);
         if let Some(auto) = auto {
-            self.lose_auto_link(auto, reason(error));
+            self.lose_auto_link(number, auto, reason(error));
         }
         if self.is_edge() {
             self.on_edge_detached(id, number);

@@ -5,9 +5,56 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use skupper_management::entity::Role;
 use skupper_routing::{AddressKey, LinkId};
 
 use crate::transit::load::Outstanding;
+
+/// Peers whose deliveries are counted apart from those of clients, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apart {
+    /// Containers: the role `route-container`.
+    Container,
+    /// Routers of other networks: the role `inter-network`.
+    Network,
+}
+
+impl Apart {
+    /// How the deliveries of a connection are counted.
+    pub fn of(role: Role) -> Option<Self> {
+        match role {
+            Role::RouteContainer => Some(Self::Container),
+            Role::InterNetwork => Some(Self::Network),
+            _ => None,
+        }
+    }
+}
+
+/// Deliveries from and to such peers.
+#[derive(Default)]
+pub struct Shares {
+    container: Share,
+    network: Share,
+}
+
+/// Deliveries from and to one kind of them.
+#[derive(Default)]
+pub struct Share {
+    /// Those that came from them.
+    pub ingress: AtomicU64,
+    /// Those given to them.
+    pub egress: AtomicU64,
+}
+
+impl Shares {
+    /// The deliveries of one kind of peers.
+    pub fn of(&self, apart: Apart) -> &Share {
+        match apart {
+            Apart::Container => &self.container,
+            Apart::Network => &self.network,
+        }
+    }
+}
 
 /// Counters of one address.
 #[derive(Default)]
@@ -20,10 +67,8 @@ pub struct AddressUse {
     pub egress: AtomicU64,
     /// Deliveries that went from one router to another.
     pub transit: AtomicU64,
-    /// Deliveries that containers have sent, of those that entered here.
-    pub ingress_container: AtomicU64,
-    /// Deliveries given to containers, of those given to destinations of this router.
-    pub egress_container: AtomicU64,
+    /// Of those that entered here and of those given to destinations of this router, such as are counted apart.
+    pub apart: Shares,
     /// Deliveries given to consumers inside the router.
     pub inner: AtomicU64,
     /// Deliveries of messages that were made inside the router.
@@ -75,10 +120,8 @@ pub struct Totals {
     pub egress: AtomicU64,
     /// As [`AddressUse::transit`], and messages of the routing protocol.
     pub transit: AtomicU64,
-    /// As [`AddressUse::ingress_container`].
-    pub ingress_container: AtomicU64,
-    /// As [`AddressUse::egress_container`].
-    pub egress_container: AtomicU64,
+    /// As [`AddressUse::apart`].
+    pub apart: Shares,
 }
 
 const SHARDS: usize = 32;
@@ -124,18 +167,17 @@ impl AddressUses {
         new
     }
 
-    /// Counts a delivery that a container has sent to an address.
-    pub(crate) fn count_from_container(&self, key: &AddressKey) {
-        let usage = self.of(key);
-        for count in [&usage.ingress_container, &self.totals.ingress_container] {
-            count.fetch_add(1, Ordering::Relaxed);
+    /// Counts a delivery to an address that came from a peer of a kind that is counted apart.
+    pub(crate) fn count_from(&self, apart: Apart, key: &AddressKey) {
+        for shares in [&self.of(key).apart, &self.totals.apart] {
+            shares.of(apart).ingress.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Counts a delivery that is given to a container.
-    pub(crate) fn count_to_container(&self, usage: &AddressUse) {
-        for count in [&usage.egress_container, &self.totals.egress_container] {
-            count.fetch_add(1, Ordering::Relaxed);
+    /// Counts a delivery that is given to such a peer.
+    pub(crate) fn count_to(&self, apart: Apart, usage: &AddressUse) {
+        for shares in [&usage.apart, &self.totals.apart] {
+            shares.of(apart).egress.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -11,11 +11,11 @@ use skupper_management::entity::Role;
 use skupper_routing::address::{Class, Naming};
 use skupper_routing::choose::{self, Choice, Entry, Load as Busy};
 use skupper_routing::edge;
-use skupper_routing::{AddressKey, LinkId, Origin, RouterId, Treatment, control};
+use skupper_routing::{AddressKey, LinkId, Origin, RouterId, Table, Treatment, control};
 
 use super::Treatments;
 use super::addresses::AddressUses;
-use super::forwarding::{Destination, Forwarding, Neighbour};
+use super::forwarding::{Destination, Forwarding, Locals, Neighbour};
 use super::replies::{PREFIX, Replies};
 use super::waiting::Waiting;
 use crate::connection::handle::{Command, ConnectionHandle, Outlet};
@@ -65,8 +65,8 @@ pub type Gone = Result<Option<Way>, (Undeliverable, Consumer)>;
 pub struct Dispatch {
     /// This router.
     pub me: RouterId,
-    /// Reads addresses.
-    pub naming: Naming,
+    /// Reads addresses; replaced when management gives the network another name.
+    naming: ArcSwap<Naming>,
     /// The published state.
     pub forwarding: ArcSwap<Forwarding>,
     /// How addresses are treated that have no destination here yet: in force as soon as the configuration has it.
@@ -84,9 +84,46 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
+    /// Of a router that knows nobody.
+    pub(crate) fn new(me: RouterId, network: &str, edge: bool, default: Treatment) -> Self {
+        let forwarding = Forwarding {
+            table: Arc::new(Table::empty(me.clone())),
+            locals: Locals::default(),
+            neighbours: Arc::default(),
+            uplink: None,
+        };
+        Dispatch {
+            naming: ArcSwap::from_pointee(Naming::new(me.as_str(), network)),
+            me,
+            forwarding: ArcSwap::from_pointee(forwarding),
+            treatments: ArcSwap::from_pointee(Treatments::new(default)),
+            replies: Arc::default(),
+            uses: AddressUses::default(),
+            edge,
+            waiting: Waiting::default(),
+            mesh: ArcSwapOption::default(),
+        }
+    }
+
+    /// How addresses are read now.
+    pub fn naming(&self) -> Arc<Naming> {
+        self.naming.load_full()
+    }
+
+    /// The key of an address.
+    pub fn key(&self, address: &str) -> AddressKey {
+        self.naming.load().key(address)
+    }
+
+    /// The router's network is called otherwise from now on. What has been read before stays as it was read.
+    pub(crate) fn enter_network(&self, network: &str) {
+        let naming = self.naming.load().within(network);
+        self.naming.store(Arc::new(naming));
+    }
+
     /// The full address of a name made up on this router.
     pub fn reply_address(&self, name: &str) -> String {
-        self.naming.address(name, self.edge)
+        self.naming.load().address(name, self.edge)
     }
 
     /// Sends one delivery to one destination of `key` (whatever its treatment), streaming or whole, by none of the ways that it
@@ -186,8 +223,7 @@ impl Dispatch {
         }
         let turn = usage.turn();
         let message = consumer.message();
-        let enters = message.annotations.trace.is_empty() && message.came_by.is_none();
-        if enters && message.tried.is_empty() && !message.again {
+        if message.enters() && message.tried.is_empty() && !message.again {
             usage.ingress.fetch_add(1, Ordering::Relaxed);
             self.uses.totals.ingress.fetch_add(1, Ordering::Relaxed);
         }
@@ -242,8 +278,8 @@ impl Dispatch {
                 let way = deliver(&links[index], consumer)?;
                 usage.egress.fetch_add(1, Ordering::Relaxed);
                 self.uses.totals.egress.fetch_add(1, Ordering::Relaxed);
-                if links[index].container {
-                    self.uses.count_to_container(&usage);
+                if let Some(apart) = links[index].apart {
+                    self.uses.count_to(apart, &usage);
                 }
                 Ok(Some(way))
             }

@@ -214,7 +214,7 @@ impl Edge {
             outstanding: held.producers.get(&link).cloned().unwrap_or_default(),
             capacity: CAPACITY,
             beyond: Some(held.handle.clone()),
-            container: false,
+            apart: None,
         })
     }
 

@@ -9,6 +9,7 @@ use skupper_routing::{AddressKey, LinkId, Table, Treatment};
 
 use skupper_management::entity::Role;
 
+use super::addresses::Apart;
 use crate::connection::handle::ConnectionHandle;
 use crate::transit::load::Outstanding;
 use crate::transit::message::{Message, Way};
@@ -35,10 +36,10 @@ pub struct Destination {
     pub outstanding: Outstanding,
     /// From how many on other destinations are preferred.
     pub capacity: u64,
-    /// The connection from or to an edge router that it lies behind, if it does.
+    /// The connection from or to an edge router or a router of another network that it lies behind, if it does.
     pub beyond: Option<Arc<ConnectionHandle>>,
-    /// It lies on a connection with the role `route-container`.
-    pub container: bool,
+    /// What is given to it is counted apart.
+    pub apart: Option<Apart>,
 }
 
 impl Destination {

@@ -90,7 +90,7 @@ impl Sink for ProcessSink {
 impl Context {
     /// Subscribes to an address. Other routers are told of it if it is a mobile one.
     pub fn subscribe(self: &Arc<Self>, address: &str) -> Subscription {
-        self.subscribe_key(self.dispatch.naming.key(address))
+        self.subscribe_key(self.dispatch.key(address))
     }
 
     /// Subscribes to a key.
@@ -103,7 +103,7 @@ impl Context {
             outstanding: Outstanding::default(),
             capacity: QUEUE as u64,
             beyond: None,
-            container: false,
+            apart: None,
         };
         self.core.add_destination(key.clone(), destination, true);
         Subscription {
@@ -119,7 +119,7 @@ impl Dispatch {
     /// Sends a message made inside the router, settled: everything behind the routers' section. Copies go to everybody who
     /// consumes a multicast address, else it goes to one destination.
     pub fn send_message(&self, address: &str, payload: Bytes) -> Result<(), Undeliverable> {
-        let key = self.naming.key(address);
+        let key = self.key(address);
         let forwarding = self.forwarding.load();
         if forwarding.locals.get(&key).is_some() || forwarding.table.remotes(&key).is_some() {
             let count = &self.uses.of(&key).from_inner;

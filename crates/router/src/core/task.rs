@@ -265,7 +265,7 @@ impl Core {
             .unwrap_or_default();
         let mut forward = control::forward(
             self.engine.table(),
-            &self.dispatch.naming,
+            &self.dispatch.naming(),
             to,
             annotations.ingress.as_deref(),
             annotations.trace.iter().map(String::as_str),

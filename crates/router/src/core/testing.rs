@@ -3,36 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use arc_swap::ArcSwap;
-use skupper_routing::address::Naming;
-use skupper_routing::{AddressKey, RouterId, Table, Treatment};
+use skupper_routing::{AddressKey, RouterId, Treatment};
 
-use super::Treatments;
 use super::dispatch::Dispatch;
-use super::forwarding::{Destination, Forwarding, Local, Locals, Sink};
-use super::waiting::Waiting;
+use super::forwarding::{Destination, Forwarding, Local, Sink};
 use crate::transit::pipe::Consumer;
 
 /// Of an interior router that knows nobody.
 pub(crate) fn dispatch() -> Dispatch {
     let id = RouterId::new("me").unwrap();
-    let forwarding = Forwarding {
-        table: Arc::new(Table::empty(id.clone())),
-        locals: Locals::default(),
-        neighbours: Arc::default(),
-        uplink: None,
-    };
-    Dispatch {
-        naming: Naming::new(id.as_str(), None),
-        me: id,
-        forwarding: ArcSwap::from_pointee(forwarding),
-        treatments: ArcSwap::from_pointee(Treatments::new(Treatment::Balanced)),
-        replies: Arc::default(),
-        uses: Default::default(),
-        edge: false,
-        waiting: Waiting::default(),
-        mesh: Default::default(),
-    }
+    Dispatch::new(id, "", false, Treatment::Balanced)
 }
 
 /// Makes a sink the one destination of an address.
@@ -43,7 +23,7 @@ pub(crate) fn serve(dispatch: &Dispatch, key: &AddressKey, sink: Arc<dyn Sink>) 
         outstanding: Default::default(),
         capacity: 10,
         beyond: None,
-        container: false,
+        apart: None,
     };
     let local = Local {
         treatment: Treatment::Balanced,

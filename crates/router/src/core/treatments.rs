@@ -1,6 +1,6 @@
 //! How the deliveries of an address are spread, before anybody has said so for the address itself.
 
-use skupper_routing::address::{PatternError, TreatmentRules};
+use skupper_routing::address::{Class, PatternError, TreatmentRules};
 use skupper_routing::{AddressKey, Treatment};
 
 use super::Rule;
@@ -25,6 +25,10 @@ impl Treatments {
 
     /// Treatment and priority of an address; `hint` is what another router said of it.
     pub(crate) fn of(&self, key: &AddressKey, hint: Option<Treatment>) -> (Treatment, Option<u8>) {
+        if matches!(key.class(), Class::Edge | Class::Network) {
+            // What names a router or a network is no address that the configuration is about.
+            return (hint.unwrap_or(Treatment::Balanced), None);
+        }
         let text = key.text();
         if let Some(configured) = self.rules.find(text) {
             return configured;
@@ -73,5 +77,27 @@ fn enter(rules: &mut TreatmentRules, rule: &Rule) -> Result<(), PatternError> {
         rules.add_prefix(pattern, *treatment, *priority)
     } else {
         rules.add_pattern(pattern, *treatment, *priority)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_a_router_or_a_network_is_balanced_whatever_is_configured() {
+        let mut treatments = Treatments::new(Treatment::Unavailable);
+        let rule = Rule {
+            pattern: "#".to_owned(),
+            is_prefix: false,
+            treatment: Treatment::Multicast,
+            priority: Some(1),
+        };
+        treatments.add(rule).unwrap();
+        let of = |class| treatments.of(&AddressKey::new(class, "west"), None);
+        assert_eq!(of(Class::Mobile), (Treatment::Multicast, Some(1)));
+        for class in [Class::Edge, Class::Network] {
+            assert_eq!(of(class), (Treatment::Balanced, None));
+        }
     }
 }

@@ -40,9 +40,9 @@ impl Waiting {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a delivery may wait: a stream to a router, as answers are.
+    /// Whether a delivery may wait: a stream to a router, of this network or another, as answers are.
     fn takes(key: &AddressKey, message: &Message) -> bool {
-        let to_router = matches!(key.class(), Class::Router | Class::Edge);
+        let to_router = matches!(key.class(), Class::Router | Class::Edge | Class::Network);
         // One that has come back has been where there is a way.
         let is_new = message.tried.is_empty();
         to_router && is_new && message.annotations.flags & flags::STREAMING != 0
@@ -163,7 +163,7 @@ mod tests {
         };
         let stream = Message::tcp_stream();
         assert!(!takes("service", &stream));
-        for class in [Class::Router, Class::Edge] {
+        for class in [Class::Router, Class::Edge, Class::Network] {
             let key = AddressKey::new(class, "A");
             assert!(Waiting::takes(&key, &stream));
             assert!(!Waiting::takes(&key, &Message::default()));

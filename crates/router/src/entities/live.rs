@@ -15,6 +15,7 @@ use super::{Entities, Entry, Running};
 use crate::clock::Moment;
 use crate::connection::describe::LinkRow;
 use crate::connection::handle::{Command, Purpose};
+use crate::core::addresses::Apart;
 use crate::core::forwarding::Forwarding;
 use crate::tcp::{FlowSet, OperStatus};
 
@@ -320,6 +321,8 @@ impl Entities {
             .collect();
         let usage = self.context.dispatch.uses.of(key);
         let (treatment, priority) = self.context.dispatch.treated(forwarding, key);
+        let [containers, networks] =
+            [Apart::Container, Apart::Network].map(|apart| usage.apart.of(apart));
         let count =
             |counter: &std::sync::atomic::AtomicU64| Value::from(counter.load(Ordering::Relaxed));
         let mut shown = row([
@@ -344,12 +347,11 @@ impl Entities {
             ("deliveriesFromContainer", count(&usage.from_inner)),
             (
                 "deliveriesIngressRouteContainer",
-                count(&usage.ingress_container),
+                count(&containers.ingress),
             ),
-            (
-                "deliveriesEgressRouteContainer",
-                count(&usage.egress_container),
-            ),
+            ("deliveriesEgressRouteContainer", count(&containers.egress)),
+            ("deliveriesIngressInterNetwork", count(&networks.ingress)),
+            ("deliveriesEgressInterNetwork", count(&networks.egress)),
             (
                 "transitOutstanding",
                 vec![Value::from(usage.transit_outstanding())].into(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use skupper_management::agent::Failure;
 use skupper_management::entity::{
-    ConfigAddress, Connector, Listener, ListenerAddress, MultiAddressStrategy, ProxyProfile,
-    Record, Role, SslProfile, TcpConnector as TcpConnectorSettings,
+    ConfigAddress, Connector, Listener, ListenerAddress, MultiAddressStrategy, Network,
+    ProxyProfile, Record, SslProfile, TcpConnector as TcpConnectorSettings,
     TcpListener as TcpListenerSettings, Vhost,
 };
 use skupper_management::schema::without_effect;
@@ -84,7 +84,6 @@ impl Entities {
                 let settings: Connector = read(attributes)?;
                 self.check_profile(&settings.ssl_profile)?;
                 self.check_named(Kind::ProxyProfile, &settings.proxy_profile)?;
-                self.check_role(settings.role)?;
                 tracing::info!(
                     target: "CONN_MGR",
                     "Configured  Connector: {} proto=any, role={}{}",
@@ -154,7 +153,6 @@ impl Entities {
     fn make_listener(&mut self, attributes: &Attributes) -> Result<Running, Failure> {
         let settings: Listener = read(attributes)?;
         self.check_profile(&settings.ssl_profile)?;
-        self.check_role(settings.role)?;
         tracing::info!(
             target: "CONN_MGR",
             "Configured  Listener: {} proto=any, role={}{}{}",
@@ -231,7 +229,7 @@ impl Entities {
         let auto = Arc::new(AutoLink::new(read(attributes)?));
         self.context.auto_links.add(auto.clone());
         for connection in self.context.connections.all() {
-            if connection.role == Role::RouteContainer {
+            if connection.role.has_auto_links() {
                 // One that has ended needs no links.
                 drop(connection.send(Command::AutoLink(auto.clone())));
             }
@@ -298,15 +296,6 @@ impl Entities {
         Err(Failure::Internal(format!("CError: Not found: {text}")))
     }
 
-    fn check_role(&self, role: Role) -> Result<(), Failure> {
-        match role {
-            Role::InterNetwork => Err(Failure::BadRequest(format!(
-                "role='{role}' is not served by this router: use normal, inter-router, edge, inter-edge or route-container"
-            ))),
-            _ => Ok(()),
-        }
-    }
-
     pub(super) fn change(&mut self, kind: Kind, wanted: &Attributes) -> Result<(), Failure> {
         match kind {
             Kind::SslProfile => {
@@ -334,10 +323,9 @@ impl Entities {
             }
             Kind::Vhost => self.put_vhost(wanted),
             Kind::Network => {
-                tracing::warn!(
-                    target: "AGENT",
-                    "network: attribute `networkId` was changed and is told as such, but addresses are read by the one that this router started with until it is started again: change it in the configuration, too"
-                );
+                let Network { network_id, .. } = read(wanted)?;
+                self.context.dispatch.enter_network(&network_id);
+                tracing::info!(target: "ROUTER_CORE", "Router's network-id updated to {network_id}");
                 Ok(())
             }
             Kind::ProxyProfile => {

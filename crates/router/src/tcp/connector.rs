@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use skupper_management::entity::TcpConnector as Settings;
+use skupper_routing::AddressKey;
 use tokio::net::TcpStream;
 
 use super::flow::serve_stream;
@@ -39,6 +40,8 @@ pub struct TcpConnector {
     message: Mutex<String>,
     pub(crate) flows: FlowSet,
     destination: u64,
+    /// The key of its address, as it was read when the connector was made.
+    key: AddressKey,
 }
 
 impl TcpConnector {
@@ -53,6 +56,7 @@ impl TcpConnector {
             flows: FlowSet::default(),
             destination: context.numbers.link(),
             address: settings.address.as_str().into(),
+            key: context.dispatch.key(&settings.address),
             settings,
         });
         let sink = ConnectorSink {
@@ -66,16 +70,16 @@ impl TcpConnector {
             outstanding: Outstanding::default(),
             capacity: CAPACITY,
             beyond: None,
-            container: false,
+            apart: None,
         };
-        let key = context.dispatch.naming.key(&connector.settings.address);
+        let key = connector.key.clone();
         context.core.add_destination(key, destination, false);
         connector
     }
 
     /// Withdraws the connector; its flows end too if `close_flows`.
     pub(crate) fn stop(&self, context: &Context, close_flows: bool) {
-        let key = context.dispatch.naming.key(&self.settings.address);
+        let key = self.key.clone();
         context.core.remove_destination(key, self.destination);
         if close_flows {
             self.flows.close();

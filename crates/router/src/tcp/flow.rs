@@ -146,7 +146,7 @@ async fn run_client(
     let mut early = Early::new(observed);
     let opening = Opening {
         dispatch: &context.dispatch,
-        key: context.dispatch.naming.key(&target.address),
+        key: context.dispatch.key(&target.address),
         head: head.encode(),
         inbox: &inbox,
         socket: &mut socket,
@@ -383,7 +383,7 @@ async fn run_server(
         ..StreamHead::default()
     };
     producer.push(reply.encode());
-    let key = context.dispatch.naming.key(&reply.to);
+    let key = context.dispatch.key(&reply.to);
     // What has been said early is done by the server as soon as it hears it: not while the answer may find no way.
     let early = consumer.message().is_early();
     let sent = match early {

@@ -110,7 +110,7 @@ impl TcpListener {
         context: &Arc<Context>,
     ) -> Arc<Target> {
         let changed = self.changed.clone();
-        let key = context.dispatch.naming.key(&address);
+        let key = context.dispatch.key(&address);
         let watch = Watch::new(key, move |_| changed.notify_one());
         context.core.watch(watch.clone());
         let target = Arc::new(Target {

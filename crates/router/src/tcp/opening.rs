@@ -213,7 +213,7 @@ mod tests {
             let (accepted, _) = listener.accept().await.unwrap();
             accepted.readable().await.unwrap();
             let dispatch = dispatch();
-            let key = dispatch.naming.key("service");
+            let key = dispatch.key("service");
             let taker = Arc::new(taker);
             serve(&dispatch, &key, taker.clone());
             Flow {

@@ -41,7 +41,7 @@ pub(crate) fn start(context: &Arc<Context>, site: Option<&Attributes>, runtime: 
     let (audience, changes) = mpsc::unbounded_channel();
     let watch = |class: Class, address: String| {
         let audience = audience.clone();
-        let key = context.dispatch.naming.key(&address);
+        let key = context.dispatch.key(&address);
         let watch = Watch::new(key, move |somebody| {
             // The task ends with the router.
             let _ = audience.send((class, somebody));
@@ -295,7 +295,7 @@ impl Teller {
 
     fn listeners(&self) -> BTreeSet<Listener> {
         let forwarding = self.context.dispatch.forwarding.load();
-        let key = self.context.dispatch.naming.key(BEACONS);
+        let key = self.context.dispatch.key(BEACONS);
         let here = forwarding.locals.get(&key).into_iter();
         let here = here.flat_map(|local| local.in_process.iter().chain(&local.links));
         let remotes = forwarding.table.remotes(&key).into_iter();
@@ -330,7 +330,7 @@ fn is_wanted(context: &Arc<Context>) -> impl Fn(&str) -> bool + use<> {
     let (context, forwarding) = (context.clone(), context.dispatch.forwarding.load_full());
     move |source| {
         let flows = Source::new(SourceKind::Router, source).flows();
-        forwarding.is_reachable(&context.dispatch.naming.key(&flows))
+        forwarding.is_reachable(&context.dispatch.key(&flows))
     }
 }
 

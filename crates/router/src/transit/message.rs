@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use skupper_amqp::message::{RouterAnnotations, flags};
+use skupper_management::entity::Role;
 use skupper_routing::LinkId;
 
 use crate::clock::Moment;
@@ -26,7 +27,8 @@ pub struct Message {
     pub priority: u8,
     /// Format as the transfer said.
     pub format: u32,
-    /// The connection from or to an edge router that it came by, if it did: it must not go back there.
+    /// The connection from or to an edge router or a router of another network that it came by, if it did: it must not go back
+    /// there.
     pub came_by: Option<Arc<ConnectionHandle>>,
     /// The ways by which it has come back, and does not go again.
     pub tried: Tried,
@@ -88,6 +90,12 @@ impl Default for Message {
 }
 
 impl Message {
+    /// Whether it has been at no other router of this network.
+    pub fn enters(&self) -> bool {
+        let mut came_by = self.came_by.iter();
+        self.annotations.trace.is_empty() && came_by.all(|one| one.role == Role::InterNetwork)
+    }
+
     /// Whether it goes to another destination when the next hop releases it (router protocol reference §6.3). A client's octets that
     /// came early do not: a server may have done what they say.
     pub fn is_resent(&self) -> bool {

@@ -36,7 +36,7 @@ pub(crate) fn pair() -> (Router, Router) {
 /// Waits until a router has so many destinations of its own for an address, and so many routers that have some.
 pub(crate) fn known(router: &Router, address: &str, here: usize, there: usize) {
     let dispatch = &router.context().dispatch;
-    let key = dispatch.naming.key(address);
+    let key = dispatch.key(address);
     wait_for("destinations", || {
         let forwarding = dispatch.forwarding.load();
         let locals = forwarding.locals.get(&key);

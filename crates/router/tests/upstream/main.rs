@@ -18,5 +18,6 @@ mod process;
 
 mod matrix;
 mod meshes;
+mod networks;
 mod node;
 mod traffic;

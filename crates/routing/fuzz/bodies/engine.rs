@@ -15,7 +15,7 @@ const MOST_OUTPUT: usize = 2_000;
 
 pub(crate) fn run(octets: &[u8]) {
     let Some(me) = RouterId::new("A") else { return };
-    let naming = Naming::new("A", None);
+    let naming = Naming::new("A", "");
     let mut now = Duration::from_secs(1);
     let mut engine = Engine::new(Config::new(me, 7), now);
     let mut rest = octets;

@@ -1,5 +1,6 @@
 //! Routing keys: one class letter and the rest (§4.1, §4.2).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -99,6 +100,16 @@ impl AddressKey {
         &self.0
     }
 
+    /// An address that leads to the key in a router of this network, where it is that of an application or of another network,
+    /// whichever of its routers is meant.
+    pub fn address(&self) -> Option<Cow<'_, str>> {
+        match self.class() {
+            Class::Mobile => Some(self.text().into()),
+            Class::Network => Some(format!("_xtopo/{}", self.text()).into()),
+            _ => None,
+        }
+    }
+
     /// Whether consumers inside a router are told to other routers: those of application addresses, but for the management
     /// agent, which every router has.
     pub fn is_propagated(&self) -> bool {
@@ -129,6 +140,9 @@ impl fmt::Debug for AddressKey {
     }
 }
 
+/// In an address it stands for the reader's own network, and in a configuration for a network without a name.
+const THIS_NETWORK: &str = "0";
+
 /// The names a router reads addresses against: its own id and its network's. Edge routers read them alike; what is not their
 /// own they send to the interior.
 #[derive(Clone, Debug)]
@@ -138,19 +152,26 @@ pub struct Naming {
 }
 
 impl Naming {
-    /// Of the router `router`, in the network `network` where one is configured.
-    pub fn new(router: &str, network: Option<&str>) -> Self {
+    /// Of the router `router`, in the network `network` (`networkId` of the `network` entity): empty or `0` if it has no name.
+    pub fn new(router: &str, network: &str) -> Self {
+        let named = !network.is_empty() && network != THIS_NETWORK;
         Self {
             router: router.into(),
-            network: network.map(Into::into),
+            network: named.then(|| network.into()),
         }
+    }
+
+    /// The same router in another network.
+    #[must_use]
+    pub fn within(&self, network: &str) -> Self {
+        Self::new(&self.router, network)
     }
 
     /// The address by which other routers reach the local name `name` of this router, which is an `edge` router or not
     /// (§4.5).
     pub fn address(&self, name: &str, edge: bool) -> String {
-        let router = &self.router;
-        match (&self.network, edge) {
+        let Self { router, network } = self;
+        match (network, edge) {
             (None, false) => format!("amqp:/_topo/{AREA}/{router}/{name}"),
             (None, true) => format!("amqp:/_edge/{router}/{name}"),
             (Some(network), false) => format!("amqp:/_xtopo/{network}/{AREA}/{router}/{name}"),
@@ -190,6 +211,18 @@ impl Naming {
         })
     }
 
+    /// Whether an address says which network it is in, and that is this router's own as far as it can tell.
+    pub fn is_in_own_network(&self, address: &str) -> bool {
+        let address = bare(address);
+        let mut prefixes = ["_xtopo/", "_xedge/"].into_iter();
+        let Some(rest) = prefixes.find_map(|prefix| address.strip_prefix(prefix)) else {
+            return false;
+        };
+        let named = first(rest);
+        let mut network = self.network.iter();
+        named == THIS_NETWORK || network.all(|network| **network == *named)
+    }
+
     /// What follows the network element, or the name of the other network.
     fn within_network<'a>(&self, rest: &'a str, across: bool) -> Result<&'a str, &'a str> {
         if !across {
@@ -199,7 +232,7 @@ impl Naming {
             // Without a network of its own a router takes any network for its own.
             None => Ok(rest.split_once('/').map_or("", |(_, rest)| rest)),
             Some(network) => element(rest, network)
-                .or_else(|| element(rest, "0"))
+                .or_else(|| element(rest, THIS_NETWORK))
                 .ok_or_else(|| first(rest)),
         }
     }
@@ -260,7 +293,7 @@ mod tests {
 
     #[test]
     fn keys_of_an_interior_router_in_a_network() {
-        let naming = Naming::new("my-router", Some("my-network"));
+        let naming = Naming::new("my-router", "my-network");
         for (address, key) in [
             ("amqp:/_local/my-addr/sub", "Lmy-addr/sub"),
             ("_local/my-addr", "Lmy-addr"),
@@ -301,7 +334,7 @@ mod tests {
 
     #[test]
     fn own_names_are_read_as_they_are_written() {
-        for network in [None, Some("my-network")] {
+        for network in ["", "0", "my-network"] {
             let naming = Naming::new("my-router", network);
             for edge in [false, true] {
                 let address = naming.address("temp.x", edge);
@@ -312,15 +345,60 @@ mod tests {
 
     #[test]
     fn without_a_network_any_network_is_ones_own() {
-        let naming = Naming::new("my-router", None);
-        for (address, key) in [
-            ("amqp:/_xtopo/network/area/router/local/sub", "Aarea"),
-            ("_xtopo/network/0/my-router/my-addr", "Lmy-addr"),
-            ("_xtopo/network", "A"),
-            ("_xtopo/0/area", "Aarea"),
-            ("_xedge/network/router/sub", "Hrouter"),
-        ] {
-            assert_eq!(naming.key(address).as_str(), key, "{address}");
+        for network in ["", "0"] {
+            let naming = Naming::new("my-router", network);
+            for (address, key) in [
+                ("amqp:/_xtopo/network/area/router/local/sub", "Aarea"),
+                ("_xtopo/network/0/my-router/my-addr", "Lmy-addr"),
+                ("_xtopo/network", "A"),
+                ("_xtopo/0/area", "Aarea"),
+                ("_xedge/network/router/sub", "Hrouter"),
+            ] {
+                assert_eq!(naming.key(address).as_str(), key, "{address}");
+            }
         }
+    }
+
+    #[test]
+    fn whose_network_an_address_is_in() {
+        let named = Naming::new("my-router", "east");
+        let nameless = Naming::new("my-router", "");
+        for (address, own, owns) in [
+            ("_xtopo/east", true, true),
+            ("amqp:/_xedge/east/router/sub", true, true),
+            ("_xtopo/0/0/router", true, true),
+            ("_xtopo/west", false, true),
+            ("_xtopo/west/0/router", false, true),
+            ("_topo/0/router", false, false),
+            ("xtopo/east", false, false),
+        ] {
+            assert_eq!(named.is_in_own_network(address), own, "{address}");
+            assert_eq!(nameless.is_in_own_network(address), owns, "{address}");
+        }
+    }
+
+    #[test]
+    fn an_edge_router_asks_the_interior_by_an_address_that_leads_to_the_key() {
+        let naming = Naming::new("my-router", "east");
+        for key in ["Mecho:8080", "Nwest"] {
+            let key = AddressKey::parse(key).unwrap();
+            assert_eq!(naming.key(&key.address().unwrap()), key);
+        }
+        for key in ["Lsub", "Hedge", "Rrouter", "Tall", "A1"] {
+            assert_eq!(AddressKey::parse(key).unwrap().address(), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_router_that_moves_to_another_network_reads_addresses_anew() {
+        let before = Naming::new("my-router", "east");
+        let after = before.within("west");
+        let address = "_xtopo/east/0/my-router/sub";
+        assert_eq!(before.key(address).as_str(), "Lsub");
+        assert_eq!(after.key(address).as_str(), "Neast");
+        assert_eq!(
+            after.address("sub", false),
+            "amqp:/_xtopo/west/0/my-router/sub"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Destinations behind connections to and from edge routers: who is told of them, and what must not go there.
+//! Destinations behind connections to and from edge routers and routers of other networks: who is told of them, and what must
+//! not go there.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use crate::address::{AddressKey, Class};
 use crate::id::LinkId;
 use crate::table::Table;
 
-/// Who is at the two ends of a connection to or from an edge router.
+/// Who is at the two ends of a connection to or from an edge router, or a router of another network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// The interior is at the other end: this is an edge router.
@@ -15,6 +16,8 @@ pub enum Side {
     Edge,
     /// Both are edge routers.
     Peer,
+    /// A router of another network is at the other end.
+    Network,
 }
 
 impl Side {
@@ -25,7 +28,7 @@ impl Side {
     }
 }
 
-/// A connection to or from an edge router.
+/// A connection to or from an edge router or a router of another network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Beyond {
     /// Its number: unique in the router.
@@ -36,7 +39,7 @@ pub struct Beyond {
 
 /// A destination of this router, as what is decided about edge routers sees it.
 pub trait Standing {
-    /// The connection from or to an edge router that it lies behind, if it does.
+    /// The connection from or to an edge router or a router of another network that it lies behind, if it does.
     fn beyond(&self) -> Option<Beyond>;
     /// The mesh that the edge router there has said it is in.
     fn mesh(&self) -> Option<Arc<str>>;
@@ -61,14 +64,17 @@ impl<S: Standing> Standing for Arc<S> {
 }
 
 /// Whether a delivery would go back to where it came from if it went to the destination (§6.4, the edge-echo rule): it came by
-/// `came`, if by a connection to or from an edge router, and its annotations say that it came from the mesh `ingress_mesh`.
+/// `came`, if by a connection to or from an edge router or a router of another network, and its annotations say that it came
+/// from the mesh `ingress_mesh`.
 pub fn echoes(to: &impl Standing, came: Option<Beyond>, ingress_mesh: Option<&str>) -> bool {
     let Some(out) = to.beyond() else { return false };
-    if let Some(came) = came
-        // One hop between edge routers, and none from the interior through one edge router to another.
-        && (out.side.is_proxy() || out.connection == came.connection)
-    {
-        return true;
+    if let Some(came) = came {
+        // One hop between edge routers, and none from the interior through one edge router to another. What comes from another
+        // network has not been at any router of this one.
+        let between_edges = out.side.is_proxy() && came.side != Side::Network;
+        if between_edges || out.connection == came.connection {
+            return true;
+        }
     }
     ingress_mesh.is_some_and(|mesh| to.is_in_mesh(mesh))
 }
@@ -144,4 +150,55 @@ pub fn is_reachable<S: Standing>(
                 && own_mesh.is_none_or(|mesh| remotes.sole_mesh(router) != Some(mesh))
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Link(Option<Beyond>);
+
+    impl Standing for Link {
+        fn beyond(&self) -> Option<Beyond> {
+            self.0
+        }
+
+        fn mesh(&self) -> Option<Arc<str>> {
+            None
+        }
+    }
+
+    fn beyond(connection: u64, side: Side) -> Option<Beyond> {
+        Some(Beyond { connection, side })
+    }
+
+    #[test]
+    fn nothing_goes_back_to_the_network_that_it_came_from() {
+        let came = beyond(1, Side::Network);
+        for (to, echo) in [
+            (beyond(1, Side::Network), true),
+            (beyond(2, Side::Network), false),
+            (beyond(3, Side::Edge), false),
+            // At an edge router: to the interior, and to another edge router.
+            (beyond(3, Side::Interior), false),
+            (beyond(3, Side::Peer), false),
+            (None, false),
+        ] {
+            assert_eq!(echoes(&Link(to), came, None), echo, "{to:?}");
+        }
+    }
+
+    #[test]
+    fn what_came_from_the_interior_leaves_for_another_network_and_for_no_edge_router() {
+        let came = beyond(1, Side::Interior);
+        assert!(!echoes(&Link(beyond(2, Side::Network)), came, None));
+        assert!(echoes(&Link(beyond(2, Side::Peer)), came, None));
+    }
+
+    #[test]
+    fn the_router_at_the_border_tells_others_of_another_network() {
+        let key = AddressKey::new(Class::Network, "west");
+        let link = Link(beyond(1, Side::Network));
+        assert_eq!(announcement(&key, false, &[link]), Some(None));
+    }
 }

@@ -176,10 +176,15 @@ impl<S: Source> Edge<S> {
         watched: &HashSet<AddressKey>,
     ) {
         let is_mobile = |key: &AddressKey| key.class() == Class::Mobile;
-        let (mut consumed, mut inner) = (HashSet::new(), HashSet::new());
+        let (mut consumed, mut networks) = (HashSet::new(), Vec::new());
+        let mut inner = HashSet::new();
         for (key, is_told, is_inner) in locals {
-            if is_mobile(key) && is_told {
-                consumed.insert(key);
+            match key.class() {
+                Class::Mobile if is_told => {
+                    consumed.insert(key);
+                }
+                Class::Network if is_told => networks.push(key),
+                _ => {}
             }
             if is_inner {
                 inner.insert(key);
@@ -196,6 +201,8 @@ impl<S: Source> Edge<S> {
             return;
         };
         let connection = active.uplink.connection;
+        // The interior alone: another edge router has what is for other networks go there, too.
+        consumed.extend(networks);
         consumed.retain(|key| !active.refused.contains(*key));
         self.align(connection, &mut active.consumers, &consumed);
         let produced: HashSet<&AddressKey> = watched

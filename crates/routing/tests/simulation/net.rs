@@ -108,7 +108,7 @@ impl Net {
         };
         for i in 0..routers {
             let id = RouterId::new(format!("r{:02}", (i * 37) % 100)).unwrap();
-            let naming = Naming::new(id.as_str(), None);
+            let naming = Naming::new(id.as_str(), "");
             let mut router = Router {
                 id,
                 engine: None,

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use skupper_amqp::DeliveryState;
 use skupper_amqp::connection::{Incoming, LinkId, SessionId};
 use skupper_amqp::message::flags;
-use skupper_management::entity::Role;
 use skupper_routing::AddressKey;
 
 use super::super::links::{Current, End, Inbound, Replenish};
@@ -15,6 +14,7 @@ use super::super::onward::{Onward, PATIENCE};
 use super::super::pace::{Age, Outcome};
 use super::super::resend::Resend;
 use super::super::task::Task;
+use crate::core::addresses::Apart;
 use crate::transit::inbox::Bell;
 use crate::transit::message::Message;
 use crate::transit::pipe::{HIGH_WATER, Update, pipe};
@@ -59,8 +59,8 @@ impl Task {
         if !more {
             producer.complete(settled);
         }
-        if self.settings.role == Role::RouteContainer {
-            self.context.dispatch.uses.count_from_container(key);
+        if let Some(apart) = Apart::of(self.settings.role) {
+            self.context.dispatch.uses.count_from(apart, key);
         }
         let way = match self.context.dispatch.send(key, consumer) {
             Ok(way) => way,

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use skupper_amqp::message::{AnnotationsError, Layout, RouterAnnotations, Section, flags};
 use skupper_amqp::performative::names;
 use skupper_amqp::{Condition, DeliveryState};
+use skupper_management::entity::Role;
 use skupper_routing::{AddressKey, Treatment};
 
 use super::super::fields::{priority_of, to_of, user_of};
@@ -59,6 +60,10 @@ impl Task {
         if self.settings.strip_in {
             annotations = RouterAnnotations::default();
         }
+        if self.settings.role == Role::InterNetwork {
+            // Another network may have routers called as those here: where the message has been there says nothing.
+            (annotations.ingress, annotations.trace) = (None, Vec::new());
+        }
         annotations.flags |= asks;
         let addressed = address.is_some() || annotations.to_override.is_some();
         // What a message says of itself is looked at where somebody has to.
@@ -85,7 +90,6 @@ impl Task {
             // It has passed more routers than there are: it goes round in circles.
             return Verdict::Refuse(DeliveryState::Released);
         }
-        let naming = &self.context.dispatch.naming;
         let own_to = match (address, &annotations.to_override) {
             (Some(_), _) => None,
             (None, Some(to)) => Some(Cow::Borrowed(to.as_str())),
@@ -95,9 +99,12 @@ impl Task {
         if let Some(state) = self.refuses_message(own_to.as_deref(), user) {
             return Verdict::Refuse(state);
         }
+        // A stream comes by a link of its own, under the name that the peer was asked for.
+        let renamed = own_to.as_deref().and_then(|to| self.renamed.get(to));
+        let address = address.or(renamed.map(|(_, inner)| inner));
         let key = match address {
             Some(address) => Some(address.key.clone()),
-            None => own_to.map(|to| naming.key(&to)),
+            None => own_to.map(|to| self.context.dispatch.key(&to)),
         };
         if let Some(address) = address {
             annotations.to_override = Some(address.text.to_string());
@@ -133,7 +140,7 @@ impl Task {
             streaming,
             priority,
             format: collecting.format,
-            came_by: self.is_edge().then(|| self.handle.clone()),
+            came_by: self.handle.beyond().map(|_| self.handle.clone()),
             tried: Tried::default(),
             administers: self.administers(),
             came: collecting.came,

@@ -114,8 +114,8 @@ impl AmqpListener {
         let ordinal = loaded.as_ref().map(|loaded| loaded.ordinal);
         let handle =
             ConnectionHandle::new(number, worker, *role, true, name.as_str().into(), ordinal);
-        let is_router = role.is_between_routers();
-        let access_id = is_router.then_some(self.record.as_str());
+        let access_id = role.is_between_routers().then_some(self.record.as_str());
+        let keeps = role.keeps_section();
         let router = context.dispatch.me.as_str();
         let config = open::accept(
             router,
@@ -130,9 +130,8 @@ impl AmqpListener {
             role: *role,
             data: false,
             capacity: self.settings.credit(),
-            strip_in: !is_router && matches!(strip, StripAnnotations::In | StripAnnotations::Both),
-            strip_out: !is_router
-                && matches!(strip, StripAnnotations::Out | StripAnnotations::Both),
+            strip_in: !keeps && matches!(strip, StripAnnotations::In | StripAnnotations::Both),
+            strip_out: !keeps && matches!(strip, StripAnnotations::Out | StripAnnotations::Both),
             cost: self.settings.cost,
             address: attempt.peer.clone(),
             user: certificate.map(|certificate| {
