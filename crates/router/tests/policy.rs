@@ -8,7 +8,9 @@
 
 mod common;
 
+use std::io::{ErrorKind, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use common::clients::{client, client_listener, run};
 use common::raw::Raw;
@@ -184,6 +186,39 @@ fn who_may_connect_is_decided_by_virtual_host_user_and_number() {
             said.then_some(())
         });
     }
+}
+
+/// The limit of the whole router, which holds whether virtual hosts are obeyed or not.
+#[test]
+fn one_too_many_is_sent_away_until_another_ends() {
+    let limit = json!(["policy", {"maxConnections": 2}]);
+    let router = router("limited", &[limit, client_listener()]);
+    let _agent = Agent::start(&router).unwrap();
+    let one = open(&router, "");
+    run(async {
+        let manager = client(&router, "manager");
+        let counts = async || {
+            let policy = manager.query(Kind::Policy, &[]).await.unwrap().remove(0);
+            ["Processed", "Denied", "Current"]
+                .map(|count| policy[&format!("connections{count}")].as_u64().unwrap())
+        };
+        assert_eq!(counts().await, [2, 0, 2]);
+        let mut third = connect(([127, 0, 0, 1], listener_port(&router, "clients")).into());
+        let end = third.read(&mut [0]).map_err(|error| error.kind());
+        assert!(
+            matches!(end, Ok(0) | Err(ErrorKind::ConnectionReset)),
+            "{end:?}"
+        );
+        assert_eq!(counts().await, [3, 1, 2]);
+        drop(one);
+        let gone = async {
+            while counts().await[2] > 1 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, gone).await.unwrap();
+        drop(open(&router, ""));
+    });
 }
 
 #[test]

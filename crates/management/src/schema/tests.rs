@@ -163,6 +163,44 @@ fn a_networks_name_is_an_element_of_addresses() {
 }
 
 #[test]
+fn automatic_links_have_an_address_and_one_place_at_most() {
+    let checked = |value: Value| {
+        validate(Kind::AutoLink, &attributes(value))
+            .and_then(|valid| check(Kind::AutoLink, &valid, None))
+            .map_err(|error| error.to_string())
+    };
+    for valid in [
+        json!({"direction": "in"}),
+        json!({"direction": "in", "externalAddress": "_xtopo/east", "connection": "c"}),
+        json!({"direction": "out", "address": "a", "containerId": "c"}),
+        json!({"direction": "out", "address": "a", "connection": "c", "containerId": ""}),
+    ] {
+        assert_eq!(checked(valid.clone()), Ok(()), "{valid}");
+    }
+    for (wrong, why) in [
+        (
+            json!({"direction": "in", "connection": "c", "containerId": "d"}),
+            "Both connection and containerId cannot be specified. Specify only one",
+        ),
+        (
+            json!({"direction": "out", "externalAddress": "a"}),
+            "address field is only optional if direction is incoming",
+        ),
+        (
+            json!({"address": "a"}),
+            "Missing required attribute 'direction'",
+        ),
+        (
+            json!({"address": "a", "direction": "both"}),
+            "Invalid value for enum['in', 'out']: 'both'",
+        ),
+    ] {
+        let refused = checked(wrong.clone()).unwrap_err();
+        assert!(refused.contains(why), "{wrong}: {refused}");
+    }
+}
+
+#[test]
 fn identities_are_as_upstreams() {
     let of = |kind, value| identity(kind, &attributes(value), 4);
     assert_eq!(
