@@ -326,6 +326,25 @@ fn health_and_metrics_are_served() {
     );
 }
 
+/// Sends a request by a connection that is kept; the response, of which the body is the line `OK` or one that tells what is wrong.
+fn say(stream: &mut TcpStream, request: &str) -> String {
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = Vec::new();
+    let mut octet = [0];
+    let whole = |response: &[u8]| {
+        let text = String::from_utf8_lossy(response);
+        let body = text
+            .split_once("\r\n\r\n")
+            .map(|(_, body)| body.ends_with('\n'));
+        body == Some(true)
+    };
+    while !whole(&response) {
+        stream.read_exact(&mut octet).unwrap();
+        response.extend_from_slice(&octet);
+    }
+    String::from_utf8(response).unwrap()
+}
+
 #[test]
 fn http_ports_come_and_go_by_management() {
     let mut asked = Asked::new("A", &[]);
@@ -337,10 +356,16 @@ fn http_ports_come_and_go_by_management() {
     assert_eq!(made.status, Status::CREATED, "{made:?}");
     let port = asked.http_port("web");
     assert_eq!(get(port, "/healthz").1, "OK\n");
+    let mut kept = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    kept.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert!(say(&mut kept, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").contains(" 200 "));
     assert_eq!(
         asked.ask(&Request::delete(Kind::Listener, "web")).status,
         Status::NO_CONTENT
     );
+    // Who has come before asks a listener that is gone.
+    let upgrade = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: amqp\r\n\r\n";
+    assert!(say(&mut kept, upgrade).contains(" 503 "));
     // The same port can be opened again at once.
     let again = asked.ask(&Request::create(
         Kind::Listener,

@@ -250,6 +250,10 @@ fn a_web_socket_is_for_amqp_and_where_the_listener_has_it() {
     assert_eq!(refused(&served, Some("mqtt")), 400);
     let without = Served::new(json!({"websockets": false}), &[]);
     assert_eq!(refused(&without, Some("amqp")), 403);
+    // A port that cannot have TLS does not let in who needs it, and tells its health all the same.
+    let secure = Served::new(json!({"requireSsl": true, "healthz": true}), &[]);
+    assert_eq!(refused(&secure, Some("amqp")), 403);
+    assert_eq!(secure.get("/healthz").0, 200);
     // What is no AMQP ends the connection, and the listener tells why.
     run(async {
         for nonsense in [

@@ -211,6 +211,11 @@ impl Listener {
     pub fn serves_http(&self) -> bool {
         self.http || !self.http_root_dir.is_empty()
     }
+
+    /// Whether nobody may speak AMQP here without TLS.
+    pub fn needs_tls(&self) -> bool {
+        self.require_ssl || self.require_encryption
+    }
 }
 
 impl Connector {

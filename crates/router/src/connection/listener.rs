@@ -132,6 +132,11 @@ impl AmqpListener {
         self.shut.clone()
     }
 
+    /// Whether the listener accepts nobody any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.stop.is_stopped() || self.closing.is_stopped()
+    }
+
     /// Waits until the listener accepts nobody any more.
     async fn is_over(&self) {
         tokio::select! {
@@ -182,7 +187,7 @@ impl AmqpListener {
 
     async fn run(self: Arc<Self>, port: Option<Port>, context: Arc<Context>) {
         let mut port = port;
-        while !self.stop.is_stopped() && !self.closing.is_stopped() {
+        while !self.has_ended() {
             if let Some(listening) = port.take().and_then(|port| port.listen().ok()) {
                 self.accept(&listening, &context).await;
                 if self.closing.is_stopped() {
@@ -330,14 +335,8 @@ impl AmqpListener {
         context: &Arc<Context>,
         attempt: &Attempt,
     ) -> Option<(Transport, Option<Arc<Loaded>>)> {
-        let Settings {
-            ssl_profile,
-            require_ssl,
-            require_encryption,
-            ..
-        } = &self.settings;
         let early = match sniff(&mut stream).await.ok()? {
-            First::Clear(early) if *require_ssl || *require_encryption => {
+            First::Clear(early) if self.settings.needs_tls() => {
                 drop(early);
                 let text = "Client connection unencrypted - forbidden: connect with TLS";
                 self.refuse(attempt.protocol(Refuser::Us, "tls", text.to_owned()));
@@ -350,7 +349,7 @@ impl AmqpListener {
             }
             First::Tls(early) => early,
         };
-        if ssl_profile.is_empty() {
+        if self.settings.ssl_profile.is_empty() {
             let text = "the client speaks TLS and the listener has no sslProfile: connect without TLS, or configure one";
             self.refuse(attempt.protocol(Refuser::Us, "tls", text.to_owned()));
             return None;

@@ -128,7 +128,7 @@ async fn shake_hands(
     let failed = |text: String| io::Error::other(format!("from {peer}: {text}"));
     let handshake = async move {
         let mut first = [0];
-        let must = listener.require_ssl || listener.require_encryption;
+        let must = listener.needs_tls();
         if stream.peek(&mut first).await? == 1 && first[0] != TLS_RECORD && !must {
             return Ok::<_, io::Error>((Stream::Plain(stream), Secured::clear(peer)));
         }

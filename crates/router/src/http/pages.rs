@@ -74,8 +74,17 @@ async fn web_socket(
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
+    if listener.has_ended() {
+        // A connection that was made before is served for a while.
+        let text = "cannot-upgrade: this listener has been deleted\n";
+        return refused(StatusCode::SERVICE_UNAVAILABLE, text);
+    }
     if !listener.settings.websockets {
         let text = "cannot-upgrade: this listener has websockets: false\n";
+        return refused(StatusCode::FORBIDDEN, text);
+    }
+    if listener.settings.needs_tls() && !secured.is_by_tls() {
+        let text = "cannot-upgrade: this listener takes AMQP with TLS alone (requireSsl, requireEncryption): connect with TLS, and name an sslProfile in it if it has none\n";
         return refused(StatusCode::FORBIDDEN, text);
     }
     let upgrade = upgrade

@@ -35,11 +35,12 @@ impl HostName {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what looking it up has brought; whether it is news. Addresses stay while there are no newer ones.
+    /// Takes what looking it up has brought; whether it is news. Addresses stay while nobody can say what they are now.
     pub(crate) fn learn(&self, found: Result<Vec<IpAddr>, String>) -> bool {
         let mut known = self.lock();
         match found {
             Ok(addresses) if addresses.is_empty() => {
+                known.addresses.clear();
                 let fault = "it has no address".to_owned();
                 std::mem::replace(&mut known.fault, fault.clone()) != fault
             }
@@ -61,6 +62,11 @@ impl HostName {
         self.lock().addresses.contains(&host)
     }
 
+    /// Whether no address is known of it, now or from before.
+    pub(crate) fn has_none(&self) -> bool {
+        self.lock().addresses.is_empty()
+    }
+
     /// Why it is not known what addresses it has, if that is so.
     pub(crate) fn fault(&self) -> Option<String> {
         Some(self.lock().fault.clone()).filter(|fault| !fault.is_empty())
@@ -80,7 +86,8 @@ mod tests {
         assert!(!host.learn(Err("no resolver".to_owned())));
         assert!(host.learn(Ok(vec!["::ffff:10.0.0.1".parse().unwrap()])));
         assert!(host.has(old) && host.fault().is_none());
-        assert!(host.learn(Ok(Vec::new())) && host.has(old));
+        assert!(host.learn(Err("no resolver".to_owned())) && host.has(old));
+        assert!(host.learn(Ok(Vec::new())) && host.has_none());
         assert_eq!(host.fault().as_deref(), Some("it has no address"));
         assert!(host.learn(Ok(vec![new])));
         assert!(!host.learn(Ok(vec![new])) && host.has(new) && !host.has(old));

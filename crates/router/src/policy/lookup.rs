@@ -42,10 +42,16 @@ async fn look(host: &HostName, vhost: &str) {
         Err(_) => Err(format!("no answer within {PATIENCE:?}")),
     });
     match host.fault() {
-        Some(why) if news => tracing::warn!(
-            target: "POLICY",
-            "remoteHosts of vhost '{vhost}' has '{name}', which did not resolve to an IP address: {why}: nobody is let in from there until it does (it is looked up every {SOON:?}); correct the name, or use addresses"
-        ),
+        Some(why) if news => {
+            let who = match host.has_none() {
+                true => "nobody is let in from there",
+                false => "who comes from an address that it had last is still let in",
+            };
+            tracing::warn!(
+                target: "POLICY",
+                "remoteHosts of vhost '{vhost}' has '{name}', which did not resolve to an IP address: {why}: {who} until it does (it is looked up every {SOON:?}); correct the name, or use addresses"
+            );
+        }
         None if news => {
             tracing::debug!(target: "POLICY", "'{name}' in remoteHosts of vhost '{vhost}' was resolved")
         }

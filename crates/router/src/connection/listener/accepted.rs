@@ -49,6 +49,11 @@ impl Secured {
         }
     }
 
+    /// Whether there is TLS on the connection.
+    pub(crate) fn is_by_tls(&self) -> bool {
+        self.agreed.is_some()
+    }
+
     /// What a handshake has agreed on, in which this side has presented `loaded`.
     pub(crate) fn tls(peer: SocketAddr, state: &CommonState, loaded: Arc<Loaded>) -> Self {
         Secured {
