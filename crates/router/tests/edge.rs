@@ -12,8 +12,11 @@ use std::io::{Read, Write};
 use std::thread;
 
 use common::clients::*;
+use common::raw::Raw;
 use common::*;
 use serde_json::{Value, json};
+use skupper_amqp::connection::Event;
+use skupper_amqp::{Attach, Role as LinkRole, Terminus};
 use skupper_management::entity::Role;
 use skupper_router::Router;
 use skupper_routing::AddressKey;
@@ -33,6 +36,38 @@ fn interior(id: &str, more: &[Value]) -> (Router, u16) {
     let router = router(id, &sections);
     let port = listener_port(&router, "edges");
     (router, port)
+}
+
+/// At an edge router what is for another router would else be balanced among those who say that they consume it.
+#[test]
+fn nobody_gets_what_is_on_its_way_to_another_router() {
+    let edge = edge_router("EDGE", &[client_listener()]);
+    let port = listener_port(&edge, "clients");
+    let mut raw = Raw::open(connect(([127, 0, 0, 1], port).into()));
+    let session = raw.amqp.begin().unwrap();
+    for (source, refused) in [
+        ("amqp:/_topo/0/B/$management", true),
+        ("_topo/0/B", true),
+        ("amqp:/_edge/EDGE/own", false),
+        ("service", false),
+    ] {
+        let attach = Attach::new(
+            source,
+            LinkRole::Receiver,
+            Terminus::at(source),
+            Terminus::default(),
+        );
+        let id = raw.amqp.attach(session, attach).unwrap();
+        let error = raw.wait("answer", |event| match event {
+            Event::Attached { link, attach, .. } if *link == id && attach.source.is_some() => {
+                Some(None)
+            }
+            Event::Detached { link, error } if *link == id => Some(error.clone()),
+            _ => None,
+        });
+        let told = error.is_some_and(|error| error.to_string().contains("of another router"));
+        assert_eq!(told, refused, "{source}");
+    }
 }
 
 /// Flows through an address that leads to an echo.

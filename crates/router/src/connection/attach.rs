@@ -10,6 +10,7 @@ use skupper_amqp::performative::SenderSettle;
 use skupper_amqp::{Attach, Open, Role as LinkRole, Symbol, Terminus};
 use skupper_management::entity::Role;
 use skupper_routing::Treatment;
+use skupper_routing::address::Class;
 
 use super::describe::Peer;
 use super::edge::DOWNLINK;
@@ -29,6 +30,8 @@ const INTERIOR_AT_EDGE_PORT: &str = "this port is for edge routers and the peer 
 const ROUTER_AT_NETWORK_PORT: &str = "this port is for routers of other networks (role inter-network) and the peer takes this router for one of its own: let it connect to a port of the role inter-router or edge, or give its connector the role inter-network";
 /// What another network is told that asks for what is addressed to it, where such addresses are this network's.
 const NO_OTHER_NETWORK: &str = "the address is of this router's own network, or that has no name and takes all for its own: give each of the two networks a networkId of its own";
+/// What is told who would get what is on its way to another router.
+const ANOTHER_ROUTERS: &str = "the address is of another router, which alone gets what is sent to it: let that router's own clients have it, or use an address without _topo";
 /// Data links of each direction on a control connection: one for each priority.
 const PRIORITIES: u8 = 10;
 /// Free streaming links that are looked at for one that is at rest.
@@ -471,6 +474,9 @@ impl Task {
                 return self.refuse(id, "qd:no-route-to-dest", NO_OTHER_NETWORK);
             }
             let address = self.address(text);
+            if address.key.class() == Class::Router {
+                return self.refuse(id, "qd:no-route-to-dest", ANOTHER_ROUTERS);
+            }
             if self.context.dispatch.treatment(&address.key) == Treatment::Unavailable {
                 return self.refuse(id, "amqp:not-found", "Node not found");
             }

@@ -516,7 +516,8 @@ impl AmqpConnector {
         };
         let message = refusal.message.clone();
         let place = refusal.endpoint.clone();
-        let news = self.places().is_news(&place, &message);
+        let data = member.index > 0;
+        let news = self.places().is_news(data, &place, &message);
         if news {
             tracing::warn!(
                 target: "SERVER",
@@ -524,7 +525,7 @@ impl AmqpConnector {
             );
         }
         self.refusals.add(refusal);
-        if member.index == 0 {
+        if !data {
             self.set_status(Status::Failed, Some(message.clone()));
             if news {
                 let condition = Some("amqp:connection:framing-error".to_owned());

@@ -59,8 +59,9 @@ pub(super) struct Places {
     at: usize,
     /// Failures there in a row.
     failures: u32,
-    /// What was wrong last at each place since one was open: where they take turns, no failure is news because of another's.
-    told: HashMap<String, String>,
+    /// What was wrong last at each place since one was open, of the first connection and of those for data: where they take
+    /// turns, no failure is news because of another's.
+    told: HashMap<(bool, String), String>,
 }
 
 impl Places {
@@ -92,9 +93,11 @@ impl Places {
         }
     }
 
-    /// Whether a failure at a place (`host:port`) is another than the last one there.
-    pub(super) fn is_news(&mut self, place: &str, failure: &str) -> bool {
-        let before = self.told.insert(place.to_owned(), failure.to_owned());
+    /// Whether a failure at a place (`host:port`) is another than the last one there, of a connection for `data` or of the first.
+    pub(super) fn is_news(&mut self, data: bool, place: &str, failure: &str) -> bool {
+        let before = self
+            .told
+            .insert((data, place.to_owned()), failure.to_owned());
         before.as_deref() != Some(failure)
     }
 
@@ -189,12 +192,16 @@ mod tests {
     fn failures_at_places_in_turn_are_news_once_until_one_is_open() {
         let mut places = Places::new("b", "1");
         for round in 0..3 {
-            assert_eq!(places.is_news("b:1", "nobody is there"), round == 0);
-            assert_eq!(places.is_news("c:2", "nobody is there either"), round == 0);
+            assert_eq!(places.is_news(false, "b:1", "nobody is there"), round == 0);
+            assert_eq!(
+                places.is_news(false, "c:2", "nobody is there either"),
+                round == 0
+            );
         }
-        assert!(places.is_news("b:1", "another certificate is needed"));
-        assert!(places.is_news("b:1", "nobody is there"));
+        assert!(places.is_news(false, "b:1", "another certificate is needed"));
+        assert!(places.is_news(false, "b:1", "nobody is there"));
         places.opened(None);
-        assert!(places.is_news("b:1", "nobody is there"));
+        assert!(places.is_news(true, "b:1", "nobody is there"));
+        assert!(places.is_news(false, "b:1", "nobody is there"));
     }
 }
