@@ -1,5 +1,6 @@
 //! What is served over HTTP: `/healthz`, `/readyz`, `/metrics`.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +14,15 @@ use hyper_util::service::TowerToHyperService;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
-use tracing::debug;
+use tracing::{debug, warn};
 
-/// How long a client may take to say what it wants, from its connection or its last request on.
-const HEAD: Duration = Duration::from_secs(10);
+/// What clients of a port may take.
+const LIMITS: Limits = Limits {
+    connections: 128,
+    head: Duration::from_secs(10),
+};
 /// How long a connection is kept, whatever the client does with it. Who asks regularly connects anew.
 const LIFE: Duration = Duration::from_secs(120);
 /// How long to wait when the system has no more file descriptors.
@@ -81,20 +86,34 @@ pub fn metrics(registry: Arc<Registry>) -> Router {
     )
 }
 
-/// Serves routes until the process ends. No client may take for ever over anything.
+/// What clients of a port may take.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Clients at the same time.
+    connections: usize,
+    /// How long a client may take to say what it wants, from its connection or its last request on.
+    head: Duration,
+}
+
+/// Serves routes until the process ends. No client may take for ever over anything, and no number of them keeps others out: for
+/// one more than there is room for, the oldest goes.
 ///
 /// # Errors
 ///
 /// The address cannot be listened at.
 pub async fn serve(address: SocketAddr, routes: Router) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
-    tokio::spawn(accept(listener, routes));
+    tokio::spawn(accept(listener, routes, LIMITS));
     Ok(())
 }
 
-async fn accept(listener: TcpListener, routes: Router) {
+async fn accept(listener: TcpListener, routes: Router, limits: Limits) {
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let timer = TokioTimer::new();
+    server.timer(timer).header_read_timeout(limits.head);
+    // The oldest first.
+    let mut clients: VecDeque<AbortHandle> = VecDeque::new();
+    let mut crowded = false;
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -104,12 +123,29 @@ async fn accept(listener: TcpListener, routes: Router) {
                 continue;
             }
         };
+        clients.retain(|client| !client.is_finished());
+        if clients.len() < limits.connections / 2 {
+            crowded = false;
+        }
+        if clients.len() >= limits.connections {
+            if let Some(oldest) = clients.pop_front() {
+                oldest.abort();
+            }
+            if !crowded {
+                crowded = true;
+                warn!(
+                    "a port for probes and metrics has {} clients, and has no room for more: the oldest is sent away for each new one",
+                    limits.connections
+                );
+            }
+        }
         let service = TowerToHyperService::new(routes.clone());
         let connection = server.serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(async move {
+        let client = tokio::spawn(async move {
             // How it ends concerns its client.
             let _ = timeout(LIFE, connection).await;
         });
+        clients.push_back(client.abort_handle());
     }
 }
 
@@ -128,28 +164,71 @@ mod tests {
         assert!(address("").is_err());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn who_never_ends_a_request_is_sent_away_and_others_are_served() {
+    /// Far longer than anything takes on a busy machine.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    async fn port(limits: Limits) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(accept(listener, health(Arc::new(|| Ok(())))));
-        let mut strangers = Vec::new();
-        for beginning in ["", "GET /heal", "GET /healthz HTTP/1.1\r\nHost: h"] {
-            let mut stranger = TcpStream::connect(address).await.unwrap();
-            stranger.write_all(beginning.as_bytes()).await.unwrap();
-            strangers.push(stranger);
-        }
+        tokio::spawn(accept(listener, health(Arc::new(|| Ok(()))), limits));
+        address
+    }
+
+    async fn connect(address: SocketAddr, beginning: &str) -> TcpStream {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(beginning.as_bytes()).await.unwrap();
+        client
+    }
+
+    /// What a client is told until its connection ends.
+    async fn told(mut client: TcpStream) -> String {
+        let mut answer = Vec::new();
+        let end = timeout(PATIENCE, client.read_to_end(&mut answer));
+        // In order, or with a reset where not all was read that it sent.
+        let _ = end.await.unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    async fn is_served(address: SocketAddr) -> bool {
         let request = "GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-        let mut prober = TcpStream::connect(address).await.unwrap();
-        prober.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        prober.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        for mut stranger in strangers {
-            // Without an end this is never over: the clock is the test's, and goes on as soon as nothing else does.
-            let mut answer = Vec::new();
-            let end = timeout(3 * HEAD, stranger.read_to_end(&mut answer));
-            assert!(end.await.is_ok());
+        let answer = told(connect(address, request).await).await;
+        answer.starts_with("HTTP/1.1 200")
+    }
+
+    #[tokio::test]
+    async fn who_never_ends_a_request_is_sent_away_and_others_are_served() {
+        let limits = Limits {
+            head: Duration::from_millis(10),
+            ..LIMITS
+        };
+        let address = port(limits).await;
+        for beginning in ["", "GET /heal", "GET /healthz HTTP/1.1\r\nHost: h"] {
+            let stranger = connect(address, beginning).await;
+            assert!(!told(stranger).await.contains("200"), "{beginning:?}");
         }
+        // Whoever asks within the time that there really is.
+        assert!(is_served(port(LIMITS).await).await);
+    }
+
+    #[tokio::test]
+    async fn for_one_more_client_than_there_is_room_for_the_oldest_goes() {
+        let limits = Limits {
+            connections: 2,
+            head: Duration::from_secs(600),
+        };
+        let address = port(limits).await;
+        let mut silent = Vec::new();
+        for _ in 0..5 {
+            silent.push(connect(address, "").await);
+        }
+        assert!(is_served(address).await);
+        let mut last = silent.pop().unwrap();
+        for client in silent {
+            assert_eq!(told(client).await, "");
+        }
+        // Nobody came for whom the last of them had to go.
+        let request = b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        last.write_all(request).await.unwrap();
+        assert!(told(last).await.starts_with("HTTP/1.1 200"));
     }
 }

@@ -18,6 +18,7 @@ pub mod command;
 pub mod connection;
 pub mod context;
 pub mod core;
+mod crowd;
 pub mod entities;
 pub mod event;
 pub mod http;

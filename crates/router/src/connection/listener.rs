@@ -23,9 +23,9 @@ use accepted::Came;
 
 use super::handshake::Library;
 use super::open;
-use super::strangers::{MOST, Stranger, Strangers};
 use super::transport::{Transport, TransportError};
 use crate::context::Context;
+use crate::crowd::{Crowd, Member};
 use crate::event::Event;
 use crate::listen::{Listening, Port, Spell};
 use crate::policy::{Admitted, Denied as Full};
@@ -38,6 +38,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How often a profile that does not exist is looked for.
 const LOOK_FOR_PROFILE: Duration = Duration::from_secs(5);
+/// Connections of one listener that have not been opened.
+const STRANGERS: usize = 1024;
 
 /// An AMQP listener.
 pub struct AmqpListener {
@@ -49,7 +51,8 @@ pub struct AmqpListener {
     pub refusals: RefusalLog,
     bound: Mutex<Option<SocketAddr>>,
     message: Mutex<String>,
-    strangers: Arc<Strangers>,
+    /// Connections that nobody has opened yet.
+    strangers: Arc<Crowd>,
     stop: Stop,
     closing: Stop,
     shut: Arc<Stop>,
@@ -112,7 +115,7 @@ impl AmqpListener {
             refusals: RefusalLog::default(),
             bound: Mutex::default(),
             message: Mutex::default(),
-            strangers: Arc::default(),
+            strangers: Crowd::new(STRANGERS),
             stop: Stop::new(),
             closing: Stop::new(),
             shut: Arc::default(),
@@ -250,12 +253,12 @@ impl AmqpListener {
     }
 
     /// Takes a connection in that nobody has opened yet.
-    fn enter_stranger(&self) -> Stranger {
+    fn enter_stranger(&self) -> Member {
         let (stranger, crowded) = self.strangers.enter();
         if crowded {
             tracing::warn!(
                 target: "SERVER",
-                "{MOST} connections to {} have not opened: the oldest is closed for each new one",
+                "{STRANGERS} connections to {} have not opened: the oldest is closed for each new one",
                 self.settings.name
             );
         }
@@ -283,7 +286,7 @@ impl AmqpListener {
         self: &Arc<Self>,
         stream: TcpStream,
         place: Place,
-        stranger: Stranger,
+        stranger: Member,
         context: &Arc<Context>,
     ) {
         let Place { peer, worker } = place;

@@ -25,7 +25,6 @@ mod received;
 mod records;
 mod registry;
 mod resend;
-mod strangers;
 mod task;
 mod transport;
 mod web;

@@ -1,4 +1,5 @@
-//! Clients of an HTTP port, behind TLS where the listener has a profile. None may take for ever over anything.
+//! Clients of an HTTP port, behind TLS where the listener has a profile. None may take for ever over anything, and no number of
+//! them keeps others out: for one more than there is room for, the oldest goes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,14 +22,16 @@ use tokio_rustls::server::TlsStream;
 
 use crate::connection::listener::{AmqpListener, Secured};
 use crate::context::Context;
+use crate::crowd::{Crowd, Member};
 use crate::listen::{Listening, Spell};
 
-/// Handshakes under way at the same time; further clients wait in the listen queue.
-const HANDSHAKES: usize = 64;
-/// How long a client may take to shake hands.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a client may take to say what it wants, from its connection or its last request on.
-const HEAD: Duration = Duration::from_secs(10);
+/// What clients of a port may take.
+const LIMITS: Limits = Limits {
+    handshakes: 256,
+    connections: 1024,
+    handshake: Duration::from_secs(10),
+    head: Duration::from_secs(10),
+};
 /// How long a connection is kept, whatever the client does with it. Who asks regularly connects anew.
 const LIFE: Duration = Duration::from_secs(120);
 /// The first octet of a TLS connection.
@@ -41,8 +44,26 @@ pub(super) struct Acceptor {
     port: Listening,
     listener: Arc<AmqpListener>,
     context: Arc<Context>,
-    handshakes: JoinSet<io::Result<(Stream, Secured)>>,
+    handshakes: JoinSet<io::Result<Option<(Stream, Secured)>>>,
+    /// Whose handshakes those are: who never ends his takes no place among the others.
+    shaking: Arc<Crowd>,
+    /// Clients whose requests are served.
+    served: Arc<Crowd>,
+    limits: Limits,
     exhausted: Spell,
+}
+
+/// What clients of a port may take.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Clients in their handshakes at the same time.
+    handshakes: usize,
+    /// Clients after that, at the same time. Whoever has a WebSocket counts as one of the listener's AMQP connections instead.
+    connections: usize,
+    /// How long a client may take to shake hands.
+    handshake: Duration,
+    /// How long a client may take to say what it wants, from its connection or its last request on.
+    head: Duration,
 }
 
 /// A client's connection.
@@ -53,11 +74,23 @@ pub(super) enum Stream {
 
 impl Acceptor {
     pub(super) fn new(port: Listening, listener: Arc<AmqpListener>, context: Arc<Context>) -> Self {
+        Self::with_limits(port, listener, context, LIMITS)
+    }
+
+    fn with_limits(
+        port: Listening,
+        listener: Arc<AmqpListener>,
+        context: Arc<Context>,
+        limits: Limits,
+    ) -> Self {
         Acceptor {
             port,
             listener,
             context,
             handshakes: JoinSet::new(),
+            shaking: Crowd::new(limits.handshakes),
+            served: Crowd::new(limits.connections),
+            limits,
             exhausted: Spell::default(),
         }
     }
@@ -65,7 +98,8 @@ impl Acceptor {
     /// Serves clients for ever.
     pub(super) async fn serve(mut self, pages: Router) {
         let mut server = http1::Builder::new();
-        server.timer(TokioTimer::new()).header_read_timeout(HEAD);
+        let head = self.limits.head;
+        server.timer(TokioTimer::new()).header_read_timeout(head);
         loop {
             let (stream, secured) = self.next().await;
             // Who wants AMQP there brings it along.
@@ -73,8 +107,13 @@ impl Acceptor {
             let service = TowerToHyperService::new(pages);
             let connection = server.serve_connection(TokioIo::new(stream), service);
             let connection = connection.with_upgrades();
+            let member = self.enter(&self.served, "clients");
             tokio::spawn(async move {
-                match tokio::time::timeout(LIFE, connection).await {
+                let ended = tokio::select! {
+                    ended = tokio::time::timeout(LIFE, connection) => ended,
+                    () = member.must_go() => return,
+                };
+                match ended {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => {
                         tracing::debug!(target: "HTTP", "a client's connection ended: {error}")
@@ -87,17 +126,47 @@ impl Acceptor {
         }
     }
 
+    /// Takes one more in.
+    fn enter(&self, crowd: &Arc<Crowd>, who: &str) -> Member {
+        let (member, crowded) = crowd.enter();
+        if crowded {
+            tracing::warn!(
+                target: "HTTP",
+                "{} has {} {who}, and has no room for more: the oldest is sent away for each new one",
+                self.listener.settings.host_port(), crowd.most()
+            );
+        }
+        member
+    }
+
     /// The next client whose connection is as secure as the listener wants it.
     async fn next(&mut self) -> (Stream, Secured) {
         loop {
             tokio::select! {
-                accepted = self.port.accept(), if self.handshakes.len() < HANDSHAKES => match accepted {
+                // Who has ended is let go before anybody else is let in.
+                biased;
+                Some(finished) = self.handshakes.join_next() => match finished {
+                    Ok(Ok(Some(secured))) => return secured,
+                    Ok(Ok(None)) => {}
+                    Ok(Err(error)) => {
+                        tracing::warn!(target: "HTTP", "Connection to {} failed: {error}", self.listener.settings.host_port());
+                    }
+                    Err(error) => tracing::error!(target: "HTTP", "a handshake ended: {error}"),
+                },
+                accepted = self.port.accept() => match accepted {
                     Ok((stream, peer)) if self.listener.settings.ssl_profile.is_empty() => {
                         return (Stream::Plain(stream), Secured::clear(peer));
                     }
                     Ok((stream, peer)) => {
+                        let member = self.enter(&self.shaking, "clients that have not ended their handshakes");
                         let (listener, context) = (self.listener.clone(), self.context.clone());
-                        self.handshakes.spawn(async move { shake_hands(stream, peer, &listener.settings, &context).await });
+                        let patience = self.limits.handshake;
+                        self.handshakes.spawn(async move {
+                            tokio::select! {
+                                secured = shake_hands(stream, peer, patience, &listener.settings, &context) => secured.map(Some),
+                                () = member.must_go() => Ok(None),
+                            }
+                        });
                     }
                     Err(error) => {
                         if self.exhausted.begins(Instant::now()) {
@@ -105,13 +174,6 @@ impl Acceptor {
                         }
                         tokio::time::sleep(EXHAUSTED).await;
                     }
-                },
-                Some(finished) = self.handshakes.join_next() => match finished {
-                    Ok(Ok(secured)) => return secured,
-                    Ok(Err(error)) => {
-                        tracing::warn!(target: "HTTP", "Connection to {} failed: {error}", self.listener.settings.host_port());
-                    }
-                    Err(error) => tracing::error!(target: "HTTP", "a handshake ended: {error}"),
                 },
             }
         }
@@ -122,6 +184,7 @@ impl Acceptor {
 async fn shake_hands(
     stream: TcpStream,
     peer: SocketAddr,
+    patience: Duration,
     listener: &Listener,
     context: &Context,
 ) -> io::Result<(Stream, Secured)> {
@@ -143,10 +206,10 @@ async fn shake_hands(
         let secured = Secured::tls(peer, stream.get_ref().1, loaded);
         Ok((Stream::Tls(Box::new(stream)), secured))
     };
-    match tokio::time::timeout(HANDSHAKE, handshake).await {
+    match tokio::time::timeout(patience, handshake).await {
         Ok(Ok(secured)) => Ok(secured),
         Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(_) => Err(failed(format!("no handshake within {HANDSHAKE:?}"))),
+        Err(_) => Err(failed(format!("no handshake within {patience:?}"))),
     }
 }
 
@@ -187,5 +250,119 @@ impl AsyncWrite for Stream {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(task),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(task),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use serde_json::{Value, json};
+    use skupper_management::document::{Dialect, Document};
+    use skupper_management::entity::Record;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::router::{Options, Router as Process};
+
+    /// Far longer than anything takes on a busy machine.
+    const PATIENCE: Duration = Duration::from_secs(60);
+    /// Nobody is sent away in the end for his silence.
+    const LITTLE_ROOM: Limits = Limits {
+        handshakes: 2,
+        connections: 2,
+        handshake: Duration::from_secs(600),
+        head: Duration::from_secs(600),
+    };
+
+    fn process() -> Process {
+        let text = json!([["router", {"id": "A", "mode": "interior", "workerThreads": 1}]]);
+        let document = Document::parse(&text.to_string(), Dialect::Json).unwrap();
+        Process::start_with(&document, Options::default()).unwrap()
+    }
+
+    fn port(process: &Process, more: Value, limits: Limits) -> SocketAddr {
+        let context = process.context();
+        let mut attributes = json!({"name": "web", "host": "127.0.0.1", "port": "0", "http": true});
+        let attributes = attributes.as_object_mut().unwrap();
+        attributes.extend(more.as_object().cloned().unwrap());
+        let settings = Listener::from_attributes(attributes).unwrap();
+        let port = context.ports.bind("127.0.0.1", "0", None, None, 0);
+        let port = port.unwrap().listen().unwrap();
+        let address = port.address();
+        let listener = AmqpListener::without_port(settings, context);
+        let acceptor = Acceptor::with_limits(port, listener, context.clone(), limits);
+        tokio::spawn(acceptor.serve(Router::new().route("/", get(async || "here"))));
+        address
+    }
+
+    async fn connect(address: SocketAddr) -> TcpStream {
+        TcpStream::connect(address).await.unwrap()
+    }
+
+    /// Asks for the page.
+    async fn is_served(client: &mut TcpStream) -> bool {
+        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        let whole = async {
+            while !answer.ends_with(b"here") && client.read_buf(&mut answer).await.unwrap() > 0 {}
+        };
+        tokio::time::timeout(PATIENCE, whole).await.unwrap();
+        answer.starts_with(b"HTTP/1.1 200")
+    }
+
+    /// Waits for the end of a client's connection, to which nothing was said.
+    async fn is_sent_away(mut client: TcpStream) -> bool {
+        let mut nothing = Vec::new();
+        let end = tokio::time::timeout(PATIENCE, client.read_to_end(&mut nothing));
+        // In order, or with a reset where not all was read that it sent.
+        let _ = end.await.unwrap();
+        nothing.is_empty()
+    }
+
+    #[tokio::test]
+    async fn for_one_more_client_than_there_is_room_for_the_oldest_goes() {
+        let process = process();
+        let address = port(&process, json!({}), LITTLE_ROOM);
+        let (first, mut second) = (connect(address).await, connect(address).await);
+        let mut third = connect(address).await;
+        assert!(is_served(&mut third).await);
+        assert!(is_sent_away(first).await);
+        assert!(is_served(&mut second).await && is_served(&mut third).await);
+    }
+
+    #[tokio::test]
+    async fn who_never_shakes_hands_keeps_nobody_out() {
+        let process = process();
+        let address = port(&process, json!({"sslProfile": "any"}), LITTLE_ROOM);
+        let mut old = connect(address).await;
+        assert!(is_served(&mut old).await);
+        let mut silent = Vec::new();
+        for _ in 0..10 {
+            silent.push(connect(address).await);
+        }
+        let mut new = connect(address).await;
+        assert!(is_served(&mut new).await);
+        // They were as many as there is room for clients of all kinds, five times.
+        assert!(is_served(&mut old).await);
+        let mut last = silent.pop().unwrap();
+        for client in silent {
+            assert!(is_sent_away(client).await);
+        }
+        assert!(is_served(&mut last).await);
+    }
+    #[tokio::test]
+    async fn a_handshake_has_an_end() {
+        let process = process();
+        let limits = Limits {
+            handshake: Duration::from_millis(10),
+            ..LITTLE_ROOM
+        };
+        let address = port(&process, json!({"sslProfile": "any"}), limits);
+        let (silent, mut beginning) = (connect(address).await, connect(address).await);
+        beginning.write_all(&[TLS_RECORD]).await.unwrap();
+        assert!(is_sent_away(silent).await);
+        // There is no such profile to go on with.
+        assert!(is_sent_away(beginning).await);
     }
 }

@@ -14,10 +14,10 @@ use super::AmqpListener;
 use crate::connection::ending::{loss, unopened, was_sent_away};
 use crate::connection::handle::ConnectionHandle;
 use crate::connection::open;
-use crate::connection::strangers::Stranger;
 use crate::connection::task::{Finish, Settings as TaskSettings, Task};
 use crate::connection::transport::{Agreed, Transport};
 use crate::context::Context;
+use crate::crowd::Member;
 use crate::event::Event;
 use crate::tls::{Attempt, Loaded};
 
@@ -99,7 +99,7 @@ impl AmqpListener {
     pub(super) async fn run_accepted(
         self: &Arc<Self>,
         came: Came,
-        stranger: Stranger,
+        stranger: Member,
         context: &Arc<Context>,
     ) {
         let Came {
@@ -227,7 +227,7 @@ impl AmqpListener {
 }
 
 /// Ends when a connection that has not been opened has to make room for another.
-async fn crowded_out(handle: Arc<ConnectionHandle>, stranger: Stranger) {
+async fn crowded_out(handle: Arc<ConnectionHandle>, stranger: Member) {
     tokio::select! {
         () = stranger.must_go() => return,
         () = handle.established() => drop(stranger),

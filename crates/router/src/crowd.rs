@@ -1,7 +1,7 @@
-//! Connections to a listener that nobody has opened yet.
+//! Connections of which no more are kept than there is room for; for one more the oldest goes.
 //!
-//! Who connects and says nothing takes a descriptor and some memory until time is up. No more of these are kept than there is
-//! room for; for one more the oldest goes. A peer that means to open its connection does so long before it is the oldest.
+//! Who connects and says nothing takes a descriptor and some memory until time is up. A peer that means something says so long
+//! before it is the oldest, so nobody keeps others out by being many, as he would if the others had to wait.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,12 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::stop::Stop;
 
-/// Connections of one listener that have not been opened.
-pub(super) const MOST: usize = 1024;
-
-/// The strangers of one listener, the oldest first.
-#[derive(Default)]
-pub(super) struct Strangers {
+/// Those of one port, the oldest first.
+pub(crate) struct Crowd {
+    most: usize,
     next: AtomicU64,
     here: Mutex<Here>,
 }
@@ -27,22 +24,36 @@ struct Here {
 }
 
 /// One of them, until it is dropped.
-pub(super) struct Stranger {
+pub(crate) struct Member {
     number: u64,
     stop: Arc<Stop>,
-    all: Arc<Strangers>,
+    all: Arc<Crowd>,
 }
 
-impl Strangers {
+impl Crowd {
+    /// Nobody yet; at most so many at the same time.
+    pub(crate) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Crowd {
+            most,
+            next: AtomicU64::new(0),
+            here: Mutex::default(),
+        })
+    }
+
+    /// At most so many are here at the same time.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     /// Takes one more in; `true` if it is the first for which another had to go.
-    pub(super) fn enter(self: &Arc<Self>) -> (Stranger, bool) {
+    pub(crate) fn enter(self: &Arc<Self>) -> (Member, bool) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let stop = Arc::new(Stop::new());
         let mut here = self.lock();
-        let full = here.by_age.len() >= MOST;
+        let full = here.by_age.len() >= self.most;
         if full {
             here.send_oldest_away();
-        } else if here.by_age.len() < MOST / 2 {
+        } else if here.by_age.len() < self.most / 2 {
             here.crowded = false;
         }
         let newly = full && !here.crowded;
@@ -50,11 +61,11 @@ impl Strangers {
         here.by_age.insert(number, stop.clone());
         drop(here);
         let all = self.clone();
-        (Stranger { number, stop, all }, newly)
+        (Member { number, stop, all }, newly)
     }
 
     /// Sends the oldest away, if there is any: its descriptor is needed.
-    pub(super) fn make_room(&self) {
+    pub(crate) fn make_room(&self) {
         self.lock().send_oldest_away();
     }
 
@@ -71,14 +82,14 @@ impl Here {
     }
 }
 
-impl Stranger {
+impl Member {
     /// Waits until it has to make room for another.
-    pub(super) async fn must_go(&self) {
+    pub(crate) async fn must_go(&self) {
         self.stop.stopped().await;
     }
 }
 
-impl Drop for Stranger {
+impl Drop for Member {
     fn drop(&mut self) {
         self.all.lock().by_age.remove(&self.number);
     }
@@ -88,19 +99,21 @@ impl Drop for Stranger {
 mod tests {
     use super::*;
 
+    const MOST: usize = 64;
+
     #[test]
     fn the_oldest_goes_and_that_is_told_once() {
-        let strangers = Arc::new(Strangers::default());
-        let mut first: Vec<_> = (0..MOST).map(|_| strangers.enter()).collect();
+        let crowd = Crowd::new(MOST);
+        let mut first: Vec<_> = (0..MOST).map(|_| crowd.enter()).collect();
         assert!(first.iter().all(|(_, told)| !told));
-        let (_one, told) = strangers.enter();
+        let (_one, told) = crowd.enter();
         assert!(told && first[0].0.stop.is_stopped() && !first[1].0.stop.is_stopped());
-        let (_more, told) = strangers.enter();
+        let (_more, told) = crowd.enter();
         assert!(!told && first[1].0.stop.is_stopped());
         first.truncate(MOST / 4);
-        drop(strangers.enter());
-        assert!(!strangers.lock().crowded);
-        strangers.make_room();
+        drop(crowd.enter());
+        assert!(!crowd.lock().crowded);
+        crowd.make_room();
         assert!(first[2].0.stop.is_stopped());
     }
 }
