@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use tokio::net::TcpSocket;
 
 fn start(config: &Path, pid_file: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skupper"));
@@ -48,7 +52,18 @@ fn a_router_goes_on_by_itself_and_says_why_if_it_cannot() {
 
     // Its log goes where who started it would have looked for the news.
     let logs = r#"["log", {"module": "DEFAULT", "enable": "info+", "outputFile": "stdout"}]"#;
-    let sections = format!(r#"[["router", {{"id": "daemon"}}], {logs}]"#);
+    // Bound, so that it is nobody else's, and not listened at.
+    let port = TcpSocket::new_v4().unwrap();
+    port.set_reuseaddr(true).unwrap();
+    port.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = port.local_addr().unwrap();
+    // As at upstream's, a relative directory begins where the daemon works.
+    let files = home.path().strip_prefix("/").unwrap().display();
+    let web = format!(
+        r#"["listener", {{"name": "web", "host": "127.0.0.1", "port": "{}", "httpRootDir": "{files}"}}]"#,
+        address.port()
+    );
+    let sections = format!(r#"[["router", {{"id": "daemon"}}], {logs}, {web}]"#);
     std::fs::write(&config, sections).unwrap();
     let started = start(&config, &pid_file);
     assert!(started.status.success(), "{started:?}");
@@ -62,6 +77,15 @@ fn a_router_goes_on_by_itself_and_says_why_if_it_cannot() {
     assert_eq!(
         std::fs::read_link(process.join("cwd")).unwrap(),
         Path::new("/")
+    );
+    let mut page = TcpStream::connect(address).unwrap();
+    let request = b"GET /pid HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    page.write_all(request).unwrap();
+    let mut answer = String::new();
+    page.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with(&pid),
+        "{answer}"
     );
 
     assert!(daemon.kill("-TERM"));

@@ -10,6 +10,9 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
 use std::sync::Arc;
 
 use common::clients::{attached, message, run, text};
@@ -55,9 +58,13 @@ impl Served {
 
     /// Status, head and body of a page, asked for with a path as it is.
     fn get(&self, path: &str) -> (u16, String, String) {
+        self.ask("GET", path)
+    }
+
+    fn ask(&self, method: &str, path: &str) -> (u16, String, String) {
         let mut stream = connect(self.address());
         let request =
-            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let mut response = String::new();
         stream.read_to_string(&mut response).unwrap();
@@ -324,4 +331,38 @@ fn files_are_served_from_beneath_their_directory_and_from_nowhere_else() {
             "{path}"
         );
     }
+}
+
+#[test]
+fn what_is_no_regular_file_is_not_there_and_holds_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    std::fs::create_dir(root.join("sub")).unwrap();
+    for fifo in ["fifo", "sub/index.html"] {
+        let made = Command::new("mkfifo").arg(root.join(fifo)).status();
+        assert!(made.unwrap().success());
+    }
+    let _socket = UnixListener::bind(root.join("socket")).unwrap();
+    symlink("/dev/zero", root.join("device")).unwrap();
+    symlink("fifo", root.join("link")).unwrap();
+    std::fs::write(root.join("file"), "a file").unwrap();
+    let served = Served::new(json!({"httpRootDir": root.to_str().unwrap()}), &[]);
+    for path in ["/fifo", "/sub/", "/socket", "/device", "/link"] {
+        for method in ["GET", "HEAD"] {
+            let (status, head, body) = served.ask(method, path);
+            assert_eq!(
+                (status, body.as_str()),
+                (404, ""),
+                "{method} {path}: {head}"
+            );
+        }
+    }
+    assert_eq!(served.get("/file").2, "a file");
+}
+
+#[test]
+fn a_relative_directory_begins_where_the_router_works() {
+    let served = Served::new(json!({"httpRootDir": "tests/common"}), &[]);
+    assert_eq!(served.get("/mod.rs").0, 200);
+    assert_eq!(served.get("/main.rs").0, 404);
 }

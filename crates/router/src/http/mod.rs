@@ -1,6 +1,7 @@
 //! The HTTP ports of a router, of listeners with `http: true` (reference §4): `/healthz`, `/metrics`, files, and AMQP over WebSocket.
 
 mod accept;
+mod files;
 mod metrics;
 mod pages;
 

@@ -11,9 +11,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use tower_http::services::ServeDir;
 
-use super::metrics;
+use super::{files, metrics};
 use crate::agent::Shared;
 use crate::connection::listener::{AmqpListener, Secured};
 use crate::context::Context;
@@ -49,7 +48,7 @@ pub(super) fn pages(listener: &Arc<AmqpListener>, shared: &Arc<Shared>) -> Route
         pages = pages.route("/metrics", get(move || metrics(shared.clone())));
     }
     if !settings.http_root_dir.is_empty() {
-        pages = pages.fallback_service(ServeDir::new(&settings.http_root_dir));
+        pages = pages.fallback_service(files::beneath(&settings.http_root_dir));
     }
     let door = Door {
         listener: listener.clone(),
