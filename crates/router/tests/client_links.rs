@@ -10,11 +10,18 @@
 mod common;
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use common::links::*;
+use common::raw::pour;
 use common::*;
+use serde_json::json;
 use skupper_amqp::connection::{Outgoing, Payload, Sent};
-use skupper_amqp::{DeliveryState, Message, Open};
+use skupper_amqp::message::{RouterAnnotations, flags};
+use skupper_amqp::{DeliveryState, Map, Message, Open, Properties, Symbol, Value};
 use skupper_management::Kind;
 use skupper_management::agent::Store;
 
@@ -365,6 +372,79 @@ fn a_clients_first_octets_are_not_sent_to_who_does_not_take_them_early() {
         (error.kind(), end),
         (ErrorKind::ConnectionReset, Vec::new())
     );
+}
+
+/// What a router is ahead of what the server's end has acknowledged, which says nothing of its window, after it has acknowledged
+/// more than half of what the protocol lets through: at least `least` octets, or all that comes in a while.
+fn ahead_of(version: &str, least: usize) -> usize {
+    let open_to_all = json!(["listener", {"name": "unstripped", "host": "127.0.0.1", "port": "0", "stripAnnotations": "no", "idleTimeoutSeconds": 120}]);
+    let router = interior("A", &[open_to_all, tcp_listener("svc")]);
+    let mut open = Open::new("B");
+    open.properties = Map::new()
+        .with_symbol("product", "skupper-router")
+        .with_symbol("version", version);
+    open.offered_capabilities = vec![Symbol::from_static("qd.streaming-links")];
+    let port = listener_port(&router, "unstripped");
+    let mut server = consumer_at(port, "svc", open, 100);
+    let client = connect(open_port(&router, "svc"));
+    let pouring = client.try_clone().unwrap();
+    let pour = thread::spawn(move || pour(&mut { pouring }, &[7; 1 << 16], 16 << 20));
+
+    let came = server.transfer();
+    let head = Message::decode(&came.payload).unwrap().properties;
+    let to = head.unwrap().reply_to.unwrap();
+    let answer = server.attach_sender(&to);
+    let mut octets = BytesMut::new();
+    let annotations = RouterAnnotations {
+        flags: flags::STREAMING,
+        ingress: Some("0/B".to_owned()),
+        trace: vec!["0/B".to_owned()],
+        ..RouterAnnotations::default()
+    };
+    annotations.write(&mut octets);
+    let mut properties = Properties::to(to);
+    properties.content_type = Some("application/octet-stream".to_owned());
+    octets.extend_from_slice(&Message::with_value(properties, Value::Null).to_bytes());
+    let mut stream = Client {
+        link: answer,
+        ..server
+    };
+    stream.send(octets, true);
+
+    let mut got = 0;
+    let mut take = |stream: &mut Client, until: usize, patience: Duration| {
+        let began = Instant::now();
+        while got < until && began.elapsed() < patience {
+            got += stream.look().map_or(0, |came| came.payload.len());
+        }
+        got
+    };
+    assert!(take(&mut stream, TOLD, PATIENCE) >= TOLD);
+    let told = DeliveryState::Received {
+        section_number: 0,
+        section_offset: TOLD as u64,
+    };
+    stream.tell(&came, told, false);
+    let ahead = take(&mut stream, TOLD + least, PATIENCE) - TOLD;
+    assert!(ahead >= least, "{ahead}");
+    // What else comes.
+    let ahead = take(&mut stream, usize::MAX, Duration::from_millis(300)) - TOLD;
+    client.shutdown(Shutdown::Both).unwrap();
+    pour.join().unwrap();
+    ahead
+}
+
+/// Octets after which a receiver acknowledges; a sender may be ahead by twice as many.
+const HALF: usize = 4072 * 16 * 8;
+/// What the test acknowledges: the router's clock runs from the piece that goes beyond the half.
+const TOLD: usize = HALF + (1 << 18);
+
+#[test]
+fn releases_without_a_limit_on_what_waits_are_sent_more_than_the_protocol_lets_through() {
+    assert!(ahead_of("3.5.1", 3 * HALF) >= 3 * HALF);
+    // One piece more than the window may have been read.
+    let ahead = ahead_of("3.0.0-137-ge2ec51a4", 2 * HALF - (1 << 16));
+    assert!(ahead < 3 * HALF, "{ahead}");
 }
 
 fn contains(octets: &[u8], part: &[u8]) -> bool {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use skupper_amqp::message::RouterAnnotations;
 use skupper_amqp::{Map, Open, Value};
+
+use super::pace::annotated;
 
 /// How routers call themselves towards peers; upstream's do, too.
 pub(crate) const PRODUCT: &str = "skupper-router";
@@ -39,6 +42,8 @@ pub struct Peer {
     pub trunking: bool,
     /// It takes a client's octets before the server's end has answered.
     pub early_octets: bool,
+    /// Its flows say nothing of their window, and more than the protocol's own may be on its way to them.
+    pub roomy: bool,
     /// All its properties.
     pub properties: Map,
     /// Who authenticated, if anybody did.
@@ -66,8 +71,9 @@ impl Peer {
         let cost = property("qd.inter-router-cost").and_then(Value::as_i64);
         let cost = cost.and_then(|cost| u32::try_from(cost).ok()).unwrap_or(1);
         let role = property("qd.inter-router-role").and_then(Value::as_i64);
+        let router = text("product").as_deref() == Some(PRODUCT);
         Peer {
-            router: text("product").as_deref() == Some(PRODUCT),
+            router,
             container: open.container_id.clone(),
             cost: cost.max(own_cost).max(1),
             data: incoming && role == Some(DATA_ROLE),
@@ -82,6 +88,7 @@ impl Peer {
             streaming_links: offers(STREAMING_LINKS),
             trunking: offers(TRUNKING),
             early_octets: offers(EARLY_OCTETS),
+            roomy: router && text("version").is_some_and(|version| is_roomy(&version)),
             properties: open.properties.clone(),
             user: None,
             mechanism: None,
@@ -90,6 +97,22 @@ impl Peer {
             opened: jiff::Timestamp::now(),
         }
     }
+
+    /// Whether a message with these annotations, which this peer has sent, came into the network there.
+    pub(crate) fn began(&self, annotations: &RouterAnnotations) -> bool {
+        matches!(&annotations.trace[..], [only] if annotated(only) == Some(&self.container))
+    }
+}
+
+/// Whether a router of this version keeps what waits for a server that has stopped, however much it is. Upstream's releases up to
+/// 3.5 do: they are made with releases of proton without a limit on what waits in a connection. Those made later close the
+/// connection when 4 MiB wait in it (`PN_DEFAULT_MAX_BUFFERED_DELIVERY_BYTES`), and what is no release may be made with anything.
+fn is_roomy(version: &str) -> bool {
+    let parts: Vec<Option<u32>> = version.split('.').map(|part| part.parse().ok()).collect();
+    let [Some(major), Some(minor), Some(_)] = parts[..] else {
+        return false;
+    };
+    (2, 0) <= (major, minor) && (major, minor) <= (3, 5)
 }
 
 /// A link as management shows it.
@@ -153,6 +176,36 @@ impl LinkRow {
             self.dropped
         } else {
             0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_routers_take_more_than_they_say() {
+        for version in ["2.0.0", "2.7.6", "3.0.1", "3.4.2", "3.5.0", "3.5.12"] {
+            assert!(is_roomy(version), "{version}");
+        }
+        let others = [
+            "",
+            "3",
+            "3.5",
+            "1.19.0",
+            "3.6.0",
+            "4.0.0",
+            "3.5.1-rc1",
+            "3.0.0-137-ge2ec51a4",
+            "3.5.1.1",
+            "3..1",
+            "v3.5.1",
+            "0.0.0",
+            "99999999999.0.0",
+        ];
+        for version in others {
+            assert!(!is_roomy(version), "{version}");
         }
     }
 }

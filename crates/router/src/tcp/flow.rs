@@ -163,7 +163,7 @@ async fn run_client(
     };
     let mut arrival = HeadReader::new(answer, inbox.clone());
     let (window, consumer, rest) = match arrival.read().await {
-        HeadOutcome::Head(head, consumer, rest) => (head.window, consumer, rest),
+        HeadOutcome::Head(head, consumer, rest) => (window(&head, &consumer), consumer, rest),
         // The other end sends something that is no stream.
         HeadOutcome::Wrong(consumer) | HeadOutcome::Malformed(consumer) => {
             consumer.settle(rejected());
@@ -188,6 +188,11 @@ async fn run_client(
     )
     .run()
     .await
+}
+
+/// What the end takes whose stream has come: what it says, or what is known of its router.
+fn window(head: &StreamHead, stream: &Consumer) -> Option<u64> {
+    head.window.or(stream.message().roomy.then_some(MOST))
 }
 
 fn rejected() -> DeliveryState {
@@ -343,6 +348,7 @@ async fn run_server(
         HeadOutcome::Malformed(consumer) => return consumer.settle(rejected()),
         HeadOutcome::Lost | HeadOutcome::Closed => return,
     };
+    let window = window(&head, &consumer);
     let Some(reply_to) = head.reply_to else {
         return consumer.settle(rejected());
     };
@@ -396,7 +402,7 @@ async fn run_server(
                 socket,
                 Ends {
                     socket: FlowEnd::Server,
-                    window: head.window,
+                    window,
                 },
                 inbox,
                 octets,

@@ -4,8 +4,9 @@
 //! its stream's head that it takes more is sent more, as much more as the path itself holds: what is acknowledged within
 //! the shortest round trip. A slow receiver shows as long round trips and gets little more than the protocol's limit.
 //!
-//! Ends that say nothing get the protocol's limit and no more: upstream's router closes the whole connection when four
-//! mebioctets wait in it.
+//! Ends that say nothing get the protocol's limit and no more: upstream's router may close the whole connection when four
+//! mebioctets wait in it. Only where the next router is the other end, and by its version is known not to
+//! ([`Peer::roomy`](crate::connection::describe::Peer::roomy)), it gets as much as one of ours.
 
 use std::time::{Duration, Instant};
 

@@ -34,6 +34,8 @@ pub struct Message {
     pub tried: Tried,
     /// The policy of its sender, if there is one here, lets him close connections.
     pub administers: bool,
+    /// It began at the router that it came from, whose flows take any window without saying so.
+    pub roomy: bool,
     /// When it came into the router.
     pub came: Moment,
     /// It has been offered before in another way, and was counted then.
@@ -83,6 +85,7 @@ impl Default for Message {
             came_by: None,
             tried: Tried::default(),
             administers: true,
+            roomy: false,
             came: Moment::now(),
             again: false,
         }

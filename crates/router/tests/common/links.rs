@@ -76,7 +76,12 @@ pub(crate) fn consumer_as(router: &Router, address: &str, open: Open) -> Client 
 }
 
 pub(crate) fn consumer_with(router: &Router, address: &str, open: Open, credit: u32) -> Client {
-    let mut raw = Raw::open_as(stream_to(router), open);
+    consumer_at(listener_port(router, "clients"), address, open, credit)
+}
+
+/// The same at another listener.
+pub(crate) fn consumer_at(port: u16, address: &str, open: Open, credit: u32) -> Client {
+    let mut raw = Raw::open_as(connect(([127, 0, 0, 1], port).into()), open);
     let source = Terminus::at(address);
     let session = raw.amqp.begin().unwrap();
     let attach = Attach::new("in", Role::Receiver, source, Terminus::default());
@@ -93,6 +98,11 @@ pub(crate) fn producer(router: &Router, address: &str, asks: &[&str]) -> Client 
     let mut raw = Raw::open(stream_to(router));
     let mut target = Terminus::at(address);
     target.capabilities = asks.iter().map(|ask| Symbol::from(*ask)).collect();
+    let link = attach_sender(&mut raw, target);
+    Client { raw, link }
+}
+
+fn attach_sender(raw: &mut Raw, target: Terminus) -> LinkId {
     let session = raw.amqp.begin().unwrap();
     let attach = Attach::new("out", Role::Sender, Terminus::default(), target);
     let link = raw.amqp.attach(session, attach).unwrap();
@@ -100,10 +110,15 @@ pub(crate) fn producer(router: &Router, address: &str, asks: &[&str]) -> Client 
         Event::Flow { credit, .. } => (*credit > 0).then_some(()),
         _ => None,
     });
-    Client { raw, link }
+    link
 }
 
 impl Client {
+    /// Attaches a second link, to send to an address.
+    pub(crate) fn attach_sender(&mut self, address: &str) -> LinkId {
+        attach_sender(&mut self.raw, Terminus::at(address))
+    }
+
     /// Sends octets of the delivery that is in progress, or begins one.
     pub(crate) fn send(&mut self, octets: impl Into<Bytes>, more: bool) {
         let delivery = Outgoing {

@@ -16,6 +16,7 @@ mod common;
 #[path = "../common/process.rs"]
 mod process;
 
+mod far;
 mod matrix;
 mod meshes;
 mod networks;

@@ -58,25 +58,34 @@ pub(crate) fn exercise(address: SocketAddr, octets: u64) {
 /// Sends numbers through an echo, and holds each one that comes back against what it has to be.
 fn count_through(address: SocketAddr, total: u64) {
     let mut reader = connect(address);
-    let mut writer = reader.try_clone().unwrap();
-    let sender = thread::spawn(move || {
-        let mut block = Vec::with_capacity(64 * 1024);
-        for number in 0..total / 8 {
-            block.extend_from_slice(&number.to_le_bytes());
-            if block.len() == block.capacity() {
-                writer.write_all(&block).unwrap();
-                block.clear();
-            }
+    let writer = reader.try_clone().unwrap();
+    let sender = thread::spawn(move || send_numbers(writer, total));
+    assert_eq!(count(&mut reader, |_| ()), total, "through {address}");
+    sender.join().unwrap();
+}
+
+/// Sends so many octets of numbers, and the end.
+pub(crate) fn send_numbers(mut to: TcpStream, total: u64) {
+    let mut block = Vec::with_capacity(64 * 1024);
+    for number in 0..total / 8 {
+        block.extend_from_slice(&number.to_le_bytes());
+        if block.len() == block.capacity() {
+            to.write_all(&block).unwrap();
+            block.clear();
         }
-        writer.write_all(&block).unwrap();
-        writer.shutdown(Shutdown::Write).unwrap();
-    });
+    }
+    to.write_all(&block).unwrap();
+    to.shutdown(Shutdown::Write).unwrap();
+}
+
+/// Reads numbers to their end, and holds each against what it has to be; how many octets. `seen` is told how many so far.
+pub(crate) fn count(from: &mut TcpStream, mut seen: impl FnMut(u64)) -> u64 {
     let mut block = vec![0; 256 * 1024];
     let (mut next, mut kept) = (0_u64, 0);
     loop {
-        let count = reader.read(&mut block[kept..]).unwrap();
+        let count = from.read(&mut block[kept..]).unwrap();
         if count == 0 {
-            break;
+            return next * 8 + kept as u64;
         }
         let whole = (kept + count) / 8 * 8;
         for number in block[..whole].chunks_exact(8) {
@@ -85,9 +94,8 @@ fn count_through(address: SocketAddr, total: u64) {
         }
         block.copy_within(whole..kept + count, 0);
         kept = kept + count - whole;
+        seen(next * 8);
     }
-    sender.join().unwrap();
-    assert_eq!((next, kept), (total / 8, 0), "through {address}");
 }
 
 /// A flow that stays open.

@@ -134,12 +134,15 @@ impl Task {
             }
         }
         let priority = priority.unwrap_or_else(|| priority_of(octets, &layout));
+        let peer = self.handle.peer.get();
+        let roomy = peer.is_some_and(|peer| peer.roomy && peer.began(&annotations));
         let message = Message {
             annotations,
             presettled: collecting.settled,
             streaming,
             priority,
             format: collecting.format,
+            roomy,
             came_by: self.handle.beyond().map(|_| self.handle.clone()),
             tried: Tried::default(),
             administers: self.administers(),
