@@ -8,6 +8,8 @@
 
 mod common;
 
+use std::sync::atomic::Ordering;
+
 use common::clients::*;
 use common::*;
 use serde_json::json;
@@ -85,6 +87,59 @@ fn a_multicast_reaches_every_consumer_once() {
                 assert_eq!(text(consumer).await, n.to_string());
             }
         }
+    });
+}
+
+/// Deliveries that came in, were given to consumers here, and went to another router.
+fn counted(router: &Router, address: &str) -> [u64; 3] {
+    let dispatch = &router.context().dispatch;
+    let usage = dispatch.uses.of(&dispatch.key(address));
+    [&usage.ingress, &usage.egress, &usage.transit].map(|count| count.load(Ordering::Relaxed))
+}
+
+#[test]
+fn deliveries_are_counted_and_what_routers_say_to_each_other_is_not() {
+    let (west, east) = pair();
+    run(async {
+        let (here, there) = (client(&west, "here"), client(&east, "there"));
+        let mut consumers = [
+            here.subscribe("mc/news"),
+            here.subscribe("mc/news"),
+            there.subscribe("mc/news"),
+        ];
+        for consumer in &mut consumers {
+            attached(consumer).await;
+        }
+        wait_for("consumer elsewhere", || {
+            let forwarding = west.context().dispatch.forwarding.load();
+            let key = west.context().dispatch.key("mc/news");
+            forwarding.table.remotes(&key).map(|_| ())
+        });
+        let producer = client(&west, "producer");
+        for n in 0..10 {
+            send(&producer, "mc/news", &n.to_string()).await;
+        }
+        // What is addressed to a router itself, as requests of its agent are.
+        let _within = east.context().subscribe("_local/agent");
+        let agent = "_topo/0/east/agent";
+        wait_for("agent", || {
+            let dispatch = &east.context().dispatch;
+            let forwarding = dispatch.forwarding.load();
+            forwarding.locals.get(&dispatch.key(agent)).map(|_| ())
+        });
+        send(&producer, agent, "a request").await;
+        for consumer in &mut consumers {
+            for n in 0..10 {
+                assert_eq!(text(consumer).await, n.to_string());
+            }
+        }
+        assert_eq!(counted(&west, "mc/news"), [10, 20, 10]);
+        assert_eq!(counted(&east, "mc/news"), [0, 10, 0]);
+        assert_eq!(counted(&west, agent), [1, 0, 1]);
+        let totals = &west.context().dispatch.uses.totals;
+        let totals = [&totals.ingress, &totals.egress, &totals.transit]
+            .map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(totals, [11, 20, 11]);
     });
 }
 

@@ -118,7 +118,7 @@ pub struct Totals {
     pub ingress: AtomicU64,
     /// As [`AddressUse::egress`].
     pub egress: AtomicU64,
-    /// As [`AddressUse::transit`], and messages of the routing protocol.
+    /// As [`AddressUse::transit`].
     pub transit: AtomicU64,
     /// As [`AddressUse::apart`].
     pub apart: Shares,
@@ -165,6 +165,24 @@ impl AddressUses {
         let new = Arc::<AddressUse>::default();
         shard.insert(key.clone(), new.clone());
         new
+    }
+
+    /// Counts a delivery that enters the network here.
+    pub(crate) fn count_ingress(&self, usage: &AddressUse) {
+        usage.ingress.fetch_add(1, Ordering::Relaxed);
+        self.totals.ingress.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a delivery, or a copy of one, that is given to a destination of this router.
+    pub(crate) fn count_egress(&self, usage: &AddressUse) {
+        usage.egress.fetch_add(1, Ordering::Relaxed);
+        self.totals.egress.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a delivery, or a copy of one, that goes to another router.
+    pub(crate) fn count_transit(&self, usage: &AddressUse) {
+        usage.transit.fetch_add(1, Ordering::Relaxed);
+        self.totals.transit.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a delivery to an address that came from a peer of a kind that is counted apart.

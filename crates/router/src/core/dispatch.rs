@@ -146,12 +146,14 @@ impl Dispatch {
             Class::Local if key.text().starts_with(PREFIX) => match self.replies.get(key.text()) {
                 Some(sink) => {
                     sink.deliver(consumer);
+                    // Names made up here have no counters of their own: they come and go with each flow and each client.
+                    self.uses.totals.egress.fetch_add(1, Ordering::Relaxed);
                     Ok(None)
                 }
                 None => Err((Undeliverable::NoRoute, consumer)),
             },
             _ if control::is_control_only(key) => Err((Undeliverable::NoRoute, consumer)),
-            Class::Router if !self.edge => self.to_router(key.text(), consumer),
+            Class::Router if !self.edge => self.to_router(key, consumer),
             class => match self.anycast(key, consumer) {
                 Err((Undeliverable::NoRoute, consumer)) if class != Class::Local => {
                     self.to_interior(consumer)
@@ -167,7 +169,14 @@ impl Dispatch {
         let message = consumer.message();
         match &forwarding.uplink {
             Some(uplink) if !is_from_interior(message) && is_open(uplink, message) => {
-                deliver(uplink, consumer).map(Some)
+                let enters = message.enters() && message.tried.is_empty() && !message.again;
+                let way = deliver(uplink, consumer)?;
+                let totals = &self.uses.totals;
+                totals
+                    .ingress
+                    .fetch_add(u64::from(enters), Ordering::Relaxed);
+                totals.egress.fetch_add(1, Ordering::Relaxed);
+                Ok(Some(way))
             }
             _ => Err((Undeliverable::NoRoute, consumer)),
         }
@@ -188,15 +197,25 @@ impl Dispatch {
         self.treatments.load().of(key, hint)
     }
 
-    fn to_router(&self, id: &str, consumer: Consumer) -> Gone {
+    fn to_router(&self, key: &AddressKey, consumer: Consumer) -> Gone {
         let forwarding = self.forwarding.load();
-        let origin = origin(&forwarding, consumer.message());
+        let message = consumer.message();
+        let origin = origin(&forwarding, message);
+        let enters = message.enters() && message.tried.is_empty() && !message.again;
         let link = forwarding
             .table
-            .router(id)
+            .router(key.text())
             .and_then(|(router, _)| forwarding.table.eligible(router, origin));
         match link.and_then(|link| forwarding.neighbours.get(&link)) {
-            Some(neighbour) => forward(neighbour, consumer, None).map(|()| None),
+            Some(neighbour) => {
+                forward(neighbour, consumer, None)?;
+                let usage = self.uses.of(key);
+                if enters {
+                    self.uses.count_ingress(&usage);
+                }
+                self.uses.count_transit(&usage);
+                Ok(None)
+            }
             None => Err((Undeliverable::NoRoute, consumer)),
         }
     }
@@ -224,8 +243,7 @@ impl Dispatch {
         let turn = usage.turn();
         let message = consumer.message();
         if message.enters() && message.tried.is_empty() && !message.again {
-            usage.ingress.fetch_add(1, Ordering::Relaxed);
-            self.uses.totals.ingress.fetch_add(1, Ordering::Relaxed);
+            self.uses.count_ingress(&usage);
         }
         let inner = local.map_or(&[][..], |local| &local.in_process);
         let inner = inner.iter().filter(|inner| is_open(inner, message));
@@ -276,8 +294,7 @@ impl Dispatch {
         match choice {
             Some(Choice::Local(index)) => {
                 let way = deliver(&links[index], consumer)?;
-                usage.egress.fetch_add(1, Ordering::Relaxed);
-                self.uses.totals.egress.fetch_add(1, Ordering::Relaxed);
+                self.uses.count_egress(&usage);
                 if let Some(apart) = links[index].apart {
                     self.uses.count_to(apart, &usage);
                 }
@@ -289,8 +306,7 @@ impl Dispatch {
                 };
                 let load = Load::on(&usage.outstanding(link));
                 forward(neighbour, consumer, Some(load))?;
-                usage.transit.fetch_add(1, Ordering::Relaxed);
-                self.uses.totals.transit.fetch_add(1, Ordering::Relaxed);
+                self.uses.count_transit(&usage);
                 Ok(Some(Way::Neighbour(link)))
             }
             None => Err((Undeliverable::NoRoute, consumer)),
@@ -301,6 +317,7 @@ impl Dispatch {
     /// before it is complete, `body` is the beginning.
     pub fn multicast(&self, key: &AddressKey, message: &Message, body: &[Bytes]) -> Vec<Producer> {
         let forwarding = self.forwarding.load();
+        let usage = self.uses.of(key);
         let mut copies = Vec::new();
         let copy = || {
             let (producer, consumer) = pipe(message.clone());
@@ -315,13 +332,24 @@ impl Dispatch {
         let came = message.came_by.as_ref().and_then(|handle| handle.beyond());
         let mut told_interior = !edge::is_for_interior(came);
         if let Some(local) = forwarding.locals.get(key) {
-            let destinations = local.in_process.iter().chain(&local.links);
-            for destination in destinations.filter(|destination| !destination.echoes(message)) {
+            let inner = local.in_process.iter().map(|inner| (inner, true));
+            let links = local.links.iter().map(|link| (link, false));
+            let destinations = inner.chain(links);
+            for (destination, inner) in
+                destinations.filter(|(destination, _)| !destination.echoes(message))
+            {
                 let beyond = destination.beyond.as_ref();
                 told_interior |= beyond.is_some_and(|beyond| beyond.role == Role::Edge);
                 let (producer, consumer) = copy();
                 if deliver(destination, consumer).is_ok() {
                     copies.push(producer);
+                    match inner {
+                        true => _ = usage.inner.fetch_add(1, Ordering::Relaxed),
+                        false => self.uses.count_egress(&usage),
+                    }
+                    if let Some(apart) = destination.apart {
+                        self.uses.count_to(apart, &usage);
+                    }
                 }
             }
         }
@@ -329,6 +357,7 @@ impl Dispatch {
             let (producer, consumer) = copy();
             if deliver(uplink, consumer).is_ok() {
                 copies.push(producer);
+                self.uses.count_egress(&usage);
             }
         }
         if let Some(remotes) = forwarding.table.remotes(key) {
@@ -344,6 +373,7 @@ impl Dispatch {
                     && forward(neighbour, consumer, None).is_ok()
                 {
                     copies.push(producer);
+                    self.uses.count_transit(&usage);
                 }
             }
         }

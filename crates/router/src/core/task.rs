@@ -396,11 +396,6 @@ impl Core {
         let (producer, consumer) = pipe(message);
         producer.push(body);
         producer.complete(true);
-        self.dispatch
-            .uses
-            .totals
-            .transit
-            .fetch_add(1, Ordering::Relaxed);
         // A connection that is ending loses its control messages; the protocol repeats what matters.
         drop(connection.send(Command::Deliver(consumer, Outlet::Control)));
     }
