@@ -12,6 +12,7 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use common::collector::{Observer, run};
+use common::trust::{Ca, Files, Use};
 use common::*;
 use serde_json::{Value, json};
 use skupper_router::Router;
@@ -85,6 +86,43 @@ fn a_collector_at_either_router_knows_both_sites_and_their_link() {
                 ("listener/echo", "tcp")
             );
         }
+    });
+}
+
+#[test]
+fn both_ends_of_a_link_tell_the_revision_of_their_credentials() {
+    let (home, ca) = (tempfile::tempdir().unwrap(), Ca::new("CA"));
+    let profile = |name: &str, leaf, ordinal| {
+        let files = Files::write(home.path(), name, &leaf);
+        json!(["sslProfile", files.attributes(name, ordinal, 0)])
+    };
+    let server = profile("server", ca.leaf(Use::Server, "west", &["127.0.0.1"]), 3);
+    let client = profile("client", ca.leaf(Use::Client, "east", &[]), 4);
+    let west = router(
+        "west",
+        &[server, secure_listener("access", "server"), clients()],
+    );
+    let link = secure_connector("to-west", listener_port(&west, "access"), "client");
+    let lost = inter_router_connector("lost", free_port());
+    let _east = router("east", &[client, link, lost]);
+    run(async {
+        let mut observer = Observer::new(listener_port(&west, "clients"));
+        for (kind, name, ordinal) in [
+            (RecordType::RouterAccess, "access", 3),
+            (RecordType::Link, "to-west", 4),
+        ] {
+            let fits = |record: &Record| {
+                record.kind == kind
+                    && record.text(Attribute::NAME) == name
+                    && record.number(Attribute::ACTIVE_TLS_ORDINAL) == ordinal
+            };
+            observer.record_until(name, fits).await;
+        }
+        let failed = |record: &Record| {
+            record.text(Attribute::NAME) == "lost" && !record.text(Attribute::REASON).is_empty()
+        };
+        let lost = observer.record_until("failure", failed).await;
+        assert_eq!(lost.text(Attribute::RESULT), "proton:io", "nobody is there");
     });
 }
 

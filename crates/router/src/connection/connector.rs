@@ -528,7 +528,12 @@ impl AmqpConnector {
         if !data {
             self.set_status(Status::Failed, Some(message.clone()));
             if news {
-                let condition = Some("amqp:connection:framing-error".to_owned());
+                // As upstream's router calls them: who was not reached has not sent anything wrong.
+                let condition = match outcome {
+                    Outcome::Unheard => "proton:io",
+                    _ => "amqp:connection:framing-error",
+                };
+                let condition = Some(condition.to_owned());
                 let loss = Loss {
                     condition,
                     description: message,

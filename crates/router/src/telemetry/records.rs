@@ -55,6 +55,8 @@ struct Link {
 struct Access {
     listener: Arc<AmqpListener>,
     connections: Vec<u64>,
+    /// The revision of the credential that the listener used last, if it has one.
+    ordinal: Option<u64>,
 }
 
 /// Reads an environment variable, empty if it is not set.
@@ -238,6 +240,7 @@ impl Records {
         let access = Access {
             listener: listener.clone(),
             connections: Vec::new(),
+            ordinal: None,
         };
         self.accesses.insert(settings.name.clone(), access);
         let record = self
@@ -256,6 +259,8 @@ impl Records {
             }
             let access = self.accesses.get_mut(&*connection.owner)?;
             access.connections.push(connection.number);
+            // One that opens late may have come with an earlier revision.
+            access.ordinal = access.ordinal.max(connection.ordinal);
             return Some(access.count());
         }
         let link = self.links.get_mut(&*connection.owner)?;
@@ -354,7 +359,10 @@ impl Access {
     fn count(&self) -> Change {
         let record = Record::new(RecordType::RouterAccess, self.listener.record.as_str())
             .with(Attribute::LINK_COUNT, self.connections.len() as u64);
-        Change::Set(record)
+        Change::Set(match self.ordinal {
+            Some(ordinal) => record.with(Attribute::ACTIVE_TLS_ORDINAL, ordinal),
+            None => record,
+        })
     }
 }
 

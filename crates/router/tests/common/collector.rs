@@ -112,6 +112,22 @@ impl Observer {
         }
     }
 
+    /// A record that is none of a flow, once it fits.
+    pub(crate) async fn record_until(
+        &mut self,
+        what: &str,
+        fits: impl Fn(&Record) -> bool,
+    ) -> Record {
+        let start = Instant::now();
+        loop {
+            self.step().await;
+            if let Some(record) = self.collector.records().find(|record| fits(record)) {
+                return record.clone();
+            }
+            assert!(start.elapsed() < PATIENCE, "no {what} within {PATIENCE:?}");
+        }
+    }
+
     /// The records of flows, merged, until one of them fits.
     pub(crate) async fn flow_until(&mut self, fits: impl Fn(&Record) -> bool) -> Record {
         let flows = self.flows_until(|flows| flows.values().any(&fits)).await;
