@@ -227,6 +227,11 @@ fn what_may_not_be_made_or_changed_is_refused() {
         refused(create(Kind::TcpConnector, json!({"port": "1"}))),
         (400, "Address must be set".to_owned())
     );
+    let nowhere = json!({"listener": "several", "value": 1, "address": ""});
+    assert_eq!(
+        refused(create(Kind::ListenerAddress, nowhere)),
+        (400, "Address must be set".to_owned())
+    );
     assert_eq!(
         refused(Request::read(Kind::Connection, "")),
         (404, "Not Found: no connection with name=".to_owned())

@@ -42,6 +42,7 @@ pub fn check(kind: Kind, attributes: &Attributes, mode: Option<Mode>) -> Result<
             mode.map_or(Ok(()), |mode| role_fits(kind, attributes, mode))
         }
         Kind::TcpListener => tcp_listener(attributes),
+        Kind::ListenerAddress => address(attributes),
         Kind::TcpConnector => tcp_connector(attributes),
         Kind::SslProfile => ssl_profile(attributes),
         Kind::ProxyProfile => ["host", "port"].into_iter().try_for_each(|name| {
@@ -241,13 +242,18 @@ fn tcp_listener(attributes: &Attributes) -> Result<(), Invalid> {
 }
 
 fn tcp_connector(attributes: &Attributes) -> Result<(), Invalid> {
+    address(attributes)?;
+    port(attributes)
+}
+
+fn address(attributes: &Attributes) -> Result<(), Invalid> {
     if text(attributes, "address").is_empty() {
         return Err(Invalid::attribute(
             "address",
             "Address must be set".to_owned(),
         ));
     }
-    port(attributes)
+    Ok(())
 }
 
 fn port(attributes: &Attributes) -> Result<(), Invalid> {
