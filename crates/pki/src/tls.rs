@@ -15,7 +15,7 @@ use rustls::{ClientConfig, ServerConfig, SignatureScheme, SupportedProtocolVersi
 use rustls_pki_types::ServerName;
 use thiserror::Error;
 
-pub use ciphers::Ciphers;
+pub use ciphers::{Ciphers, cipher_name};
 
 use crate::certificate::Certificate;
 use crate::credential::Credential;

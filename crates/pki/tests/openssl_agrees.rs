@@ -302,3 +302,34 @@ fn names_are_covered_as_openssl_covers_them() {
     .self_signed(key(2));
     assert!(skupper_pki::verify::covers(&leaf, "10.0.0.1"));
 }
+
+#[test]
+fn a_holder_is_called_as_openssl_calls_it() {
+    let openssl = Openssl::new();
+    let subjects: [&[(rcgen::DnType, &str)]; 3] = [
+        &[
+            (rcgen::DnType::CountryName, "US"),
+            (rcgen::DnType::OrganizationName, "Widgets, Inc. + \"Sons\""),
+            (rcgen::DnType::CommonName, "west"),
+        ],
+        &[
+            (rcgen::DnType::OrganizationalUnitName, " two blanks "),
+            (rcgen::DnType::CommonName, "#1; <a\\b>"),
+        ],
+        &[(rcgen::DnType::CommonName, "M\u{fc}ller\t\u{2028}x")],
+    ];
+    for subject in subjects {
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        for (kind, value) in subject {
+            parameters.distinguished_name.push(kind.clone(), *value);
+        }
+        let made = parameters
+            .self_signed(&rcgen::KeyPair::generate().unwrap())
+            .unwrap();
+        openssl.write("leaf.pem", made.pem());
+        let theirs = openssl.run("x509 -in leaf.pem -noout -subject -nameopt RFC2253");
+        let ours = Certificate::from_der(made.der()).unwrap().subject.as_user();
+        assert_eq!(format!("subject={ours}"), theirs.trim_end_matches('\n'));
+    }
+}

@@ -141,6 +141,31 @@ fn a_router_tells_what_it_is_and_runs() {
 }
 
 #[test]
+fn connections_are_as_many_as_there_are_rows_of_them() {
+    let port = server(echo);
+    let mut asked = Asked::new(
+        "A",
+        &[
+            tcp_listener("service"),
+            tcp_connector("service", port),
+            client_listener(),
+        ],
+    );
+    let mut open = connect(open_port(&asked.router, "service"));
+    open.write_all(b"x").unwrap();
+    open.read_exact(&mut [0]).unwrap();
+    // Both ends of the flow, and the connector's place in the network.
+    let rows = asked.rows(Kind::Connection);
+    assert_eq!(rows.len(), 3);
+    let client = rows.iter().find(|row| row["dir"] == "in").unwrap();
+    let told = ["localSocket", "properties", "lastDlvSeconds"].map(|column| &client[column]);
+    let at = open_port(&asked.router, "service").to_string();
+    assert_eq!(told[..2], [&json!(at), &json!({"qd.adaptor": "tcp"})]);
+    assert!(told[2].is_u64(), "{client:?}");
+    assert_eq!(asked.rows(Kind::RouterMetrics)[0]["connectionCount"], 3);
+}
+
+#[test]
 fn a_service_is_made_used_and_removed_by_management() {
     let port = server(echo);
     let mut asked = Asked::new("A", &[]);

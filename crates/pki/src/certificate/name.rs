@@ -53,6 +53,28 @@ impl Name {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// As RFC 2253 writes it (`CN=web,O=Example,C=US`: the last component first, what has a meaning or is not ASCII escaped), in
+    /// full: who the holder is for whoever compares names, as upstream's routers do in policies. For people there is [`Display`].
+    ///
+    /// [`Display`]: fmt::Display
+    pub fn as_user(&self) -> String {
+        use x509_parser::prelude::FromDer;
+        // It was read from these octets.
+        let Ok((_, name)) = X509Name::from_der(&self.der) else {
+            return String::new();
+        };
+        let mut components: Vec<String> = name
+            .iter_rdn()
+            .map(|component| {
+                let mut values: Vec<String> = component.iter().map(escaped_attribute).collect();
+                values.reverse();
+                values.join("+")
+            })
+            .collect();
+        components.reverse();
+        components.join(",")
+    }
+
     /// Whether there is no attribute in it.
     pub fn is_empty(&self) -> bool {
         self.shown.is_empty()
@@ -105,6 +127,35 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
         Err(_) => attribute.attr_type().to_id_string(),
     };
     format!("{kind}={}", value(attribute))
+}
+
+/// One attribute as RFC 2253 §2.3 and §2.4 write it.
+fn escaped_attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
+    use x509_parser::asn1_rs::ToDer;
+    let registry = x509_parser::objects::oid_registry();
+    let Ok(kind) = x509_parser::objects::oid2abbrev(attribute.attr_type(), registry) else {
+        let oid = attribute.attr_type().to_id_string();
+        let octets = attribute.attr_value().to_der_vec().unwrap_or_default();
+        let octets: String = octets.iter().map(|octet| format!("{octet:02X}")).collect();
+        return format!("{oid}=#{octets}");
+    };
+    let value = value(attribute);
+    let mut escaped = String::with_capacity(value.len());
+    let last = value.len().saturating_sub(1);
+    for (at, octet) in value.bytes().enumerate() {
+        let special = match octet {
+            b',' | b'+' | b'"' | b'\\' | b'<' | b'>' | b';' => true,
+            b'#' => at == 0,
+            b' ' => at == 0 || at == last,
+            _ => false,
+        };
+        match octet {
+            _ if special => escaped.extend(['\\', char::from(octet)]),
+            b' '..=b'~' => escaped.push(char::from(octet)),
+            _ => escaped.push_str(&format!("\\{octet:02X}")),
+        }
+    }
+    format!("{kind}={escaped}")
 }
 
 fn value(attribute: &AttributeTypeAndValue<'_>) -> String {

@@ -79,6 +79,20 @@ const ALL: [&str; 11] = [
     "FIPS",
 ];
 
+/// What OpenSSL, and so upstream's tools, call a cipher suite: `TLS_AES_256_GCM_SHA384`, `ECDHE-RSA-AES256-GCM-SHA384`.
+pub fn cipher_name(suite: CipherSuite) -> String {
+    let known = SUITES.iter().find(|(known, _)| *known == suite);
+    if let Some(name) = known.and_then(|(_, words)| words.first()) {
+        return (*name).to_owned();
+    }
+    let name = suite.as_str().unwrap_or_default();
+    // Those of TLS 1.3 as RFC 8446 has them.
+    match name.strip_prefix("TLS13_") {
+        Some(rest) => format!("TLS_{rest}"),
+        None => name.to_owned(),
+    }
+}
+
 impl Ciphers {
     /// Reads a list: words separated by colons, commas or blanks, each of which adds the suites that it selects (`A+B`: those
     /// that both select); after `-` it takes them away, after `!` for good, after `+` it leaves them where they are. An empty
@@ -144,6 +158,22 @@ fn selected(word: &str) -> impl Iterator<Item = CipherSuite> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn suites_are_called_as_openssl_calls_them() {
+        for (suite, name) in [
+            (
+                CipherSuite::TLS13_AES_256_GCM_SHA384,
+                "TLS_AES_256_GCM_SHA384",
+            ),
+            (
+                CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+                "ECDHE-RSA-AES128-GCM-SHA256",
+            ),
+        ] {
+            assert_eq!(cipher_name(suite), name);
+        }
+    }
 
     fn suites(list: &str) -> Vec<CipherSuite> {
         Ciphers::parse(list).unwrap().0.unwrap()

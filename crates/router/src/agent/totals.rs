@@ -28,7 +28,7 @@ impl PastLinks {
             return;
         }
         for (total, count) in [
-            (&self.presettled, link.presettled),
+            (&self.presettled, link.presettled_of_user()),
             (&self.accepted, link.accepted),
             (&self.rejected, link.rejected),
             (&self.released, link.released),

@@ -178,6 +178,15 @@ impl LinkRow {
             0
         }
     }
+
+    /// Deliveries of a client, or of a flow, that were settled from the start: what routers say to each other is none of them.
+    pub(crate) fn presettled_of_user(&self) -> u64 {
+        if self.kind == "endpoint" {
+            self.presettled
+        } else {
+            0
+        }
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use rustls::{CommonState, ProtocolVersion};
 use rustls_pki_types::CertificateDer;
 use skupper_amqp::connection::Output;
+use skupper_pki::tls::cipher_name;
 use skupper_pki::verify::PeerRecord;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
@@ -67,7 +68,7 @@ impl From<rustls::Error> for TransportError {
 pub(crate) struct Agreed {
     /// For instance `TLSv1.3`.
     pub(crate) version: String,
-    /// The cipher suite.
+    /// The cipher suite, as OpenSSL calls it.
     pub(crate) suite: String,
     /// What the peer presented, or had presented when the session that is resumed was made.
     pub(crate) certificate: Option<CertificateDer<'static>>,
@@ -84,10 +85,7 @@ impl Agreed {
                 _ => "TLS",
             }
             .to_owned(),
-            suite: suite
-                .and_then(|suite| suite.as_str())
-                .unwrap_or_default()
-                .to_owned(),
+            suite: suite.map(cipher_name).unwrap_or_default(),
             certificate: state
                 .peer_certificates()
                 .and_then(|chain| chain.first())

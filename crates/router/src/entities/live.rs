@@ -8,9 +8,10 @@ use std::time::Duration;
 use skupper_management::agent::Failure;
 use skupper_management::entity::Mode;
 use skupper_management::{Attributes, Kind, Value};
+use skupper_routing::address::Class;
 use skupper_routing::{AddressKey, Table};
 
-use super::rows::{FlowEnd, TcpRow, connection_row, flow_row, link_row, row};
+use super::rows::{EGRESS, FlowEnd, TcpRow, connection_row, flow_row, link_row, row};
 use super::{Entities, Entry, Running};
 use crate::clock::Moment;
 use crate::connection::describe::LinkRow;
@@ -185,7 +186,8 @@ impl Entities {
             if let Running::TcpConnector(connector) = &entry.running {
                 let egress = TcpRow {
                     number: connector.number,
-                    host: "egress-dispatch",
+                    host: EGRESS,
+                    local: None,
                     incoming: false,
                     encrypted: false,
                     uptime: self.uptime(),
@@ -199,6 +201,7 @@ impl Entities {
                 let row = TcpRow {
                     number,
                     host: peer.as_deref().unwrap_or(&end.server),
+                    local: end.local,
                     incoming: end.incoming,
                     encrypted: end.encrypted,
                     uptime: flow.began.elapsed().as_secs(),
@@ -231,6 +234,7 @@ impl Entities {
                         incoming: true,
                         encrypted: !listener.settings.ssl_profile.is_empty(),
                         server: String::new(),
+                        local: listener.bound(),
                     };
                     Some((&listener.flows, end))
                 }
@@ -240,6 +244,7 @@ impl Entities {
                         incoming: false,
                         encrypted: !settings.ssl_profile.is_empty(),
                         server: format!("{}:{}", settings.host, settings.port),
+                        local: None,
                     };
                     Some((&connector.flows, end))
                 }
@@ -292,19 +297,15 @@ impl Entities {
             visit(shown)?;
         }
         for (_, route) in forwarding.table.routers() {
-            let key = format!("R{}", route.id);
-            let mut shown = row([
-                ("identity", key.as_str().into()),
-                ("name", key.as_str().into()),
-                ("key", key.as_str().into()),
+            let key = AddressKey::new(Class::Router, route.id.as_str());
+            // What is addressed to the router itself, as its agent's requests are, counts where it passes.
+            let mut shown = self.address_row(&forwarding, &key);
+            let hosts = vec![Value::from(route.id.as_str())];
+            shown.extend(row([
                 ("distribution", "closest".into()),
                 ("remoteCount", 1.into()),
-                (
-                    "remoteHostRouters",
-                    vec![Value::from(route.id.as_str())].into(),
-                ),
-            ]);
-            uncounted(&mut shown);
+                ("remoteHostRouters", hosts.into()),
+            ]));
             visit(shown)?;
         }
         ControlFlow::Continue(())
@@ -436,7 +437,12 @@ impl Entities {
         };
         let patience = self.context.stuck_after.age;
         let blocked = |link: &&LinkRow| link.without_credit > patience;
-        let connections = self.context.connections.all().len();
+        // As many as there are rows of connections.
+        let amqp = self.context.connections.all();
+        let flows = self.flow_sets().map(|(flows, _)| flows.all().len());
+        let connections = amqp.iter().filter(|each| !each.is_closing()).count()
+            + self.of(Kind::TcpConnector).count()
+            + flows.sum::<usize>();
         let addresses = forwarding.locals.iter().count();
         let mut metrics = row([
             ("identity", "1".into()),
@@ -450,7 +456,7 @@ impl Entities {
             ("nodeCount", forwarding.table.routers().count().into()),
             ("autoLinkCount", self.of(Kind::AutoLink).count().into()),
             ("connectionCount", connections.into()),
-            ("presettledDeliveries", sum(|link| link.presettled)),
+            ("presettledDeliveries", sum(LinkRow::presettled_of_user)),
             (
                 "droppedPresettledDeliveries",
                 // Of a producer's where there is no consumer, of a consumer's where it does not keep up.

@@ -1,5 +1,6 @@
 //! Live entities as rows of attributes: what columns a connection, a flow and a link have.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,18 +20,24 @@ pub(super) fn row(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Att
         .collect()
 }
 
+/// The host of the row that a TCP connector's own place in the network has.
+pub(super) const EGRESS: &str = "egress-dispatch";
+
 /// What the flows of a listener or connector have in common.
 pub(super) struct FlowEnd {
     pub(super) incoming: bool,
     pub(super) encrypted: bool,
     /// Where a connector connects to.
     pub(super) server: String,
+    /// Where a listener listens.
+    pub(super) local: Option<SocketAddr>,
 }
 
 /// A connection of a TCP client or server, as a row.
 pub(super) struct TcpRow<'a> {
     pub(super) number: u64,
     pub(super) host: &'a str,
+    pub(super) local: Option<SocketAddr>,
     pub(super) incoming: bool,
     pub(super) encrypted: bool,
     pub(super) uptime: u64,
@@ -42,6 +49,11 @@ impl TcpRow<'_> {
             ("name", format!("connection/{}", self.host).into()),
             ("identity", self.number.to_string().into()),
             ("host", self.host.into()),
+            (
+                "localSocket",
+                self.local
+                    .map_or(Value::Null, |local| local.to_string().into()),
+            ),
             ("role", "normal".into()),
             ("protocol", "tcp".into()),
             ("dir", if self.incoming { "in" } else { "out" }.into()),
@@ -53,7 +65,20 @@ impl TcpRow<'_> {
             ("adminStatus", "enabled".into()),
             ("operStatus", "up".into()),
             ("uptimeSeconds", self.uptime.into()),
-            ("properties", Value::Object(Attributes::new())),
+            // One delivery goes each way, from the beginning.
+            (
+                "lastDlvSeconds",
+                match self.host {
+                    EGRESS => Value::Null,
+                    _ => self.uptime.into(),
+                },
+            ),
+            ("ssl", self.encrypted.into()),
+            ("enableProtocolTrace", false.into()),
+            (
+                "properties",
+                Value::Object(row([("qd.adaptor", "tcp".into())])),
+            ),
         ])
     }
 }
@@ -130,8 +155,11 @@ pub(super) fn connection_row(
         ),
         (
             "user",
-            peer.map_or(Value::Null, |peer| {
-                peer.user.as_deref().unwrap_or("anonymous").into()
+            peer.map_or(Value::Null, |peer| match peer.user.as_deref() {
+                Some(user) => user.into(),
+                // Who this router is for its peer is the peer's affair.
+                None if !connection.incoming || peer.mechanism.is_none() => Value::Null,
+                None => "anonymous".into(),
             }),
         ),
         ("isEncrypted", tls.is_some().into()),
@@ -175,8 +203,13 @@ pub(super) fn connection_row(
 /// The length of the key of a cipher suite, which upstream calls its strength.
 fn key_bits(suite: &str) -> u64 {
     match suite {
-        _ if suite.contains("AES_128") => 128,
-        _ if suite.contains("AES_256") || suite.contains("CHACHA20") => 256,
+        _ if suite.contains("AES_128") || suite.contains("AES128") => 128,
+        _ if suite.contains("AES_256")
+            || suite.contains("AES256")
+            || suite.contains("CHACHA20") =>
+        {
+            256
+        }
         _ => 0,
     }
 }
@@ -230,9 +263,11 @@ mod tests {
     #[test]
     fn a_suites_strength_is_its_keys_length() {
         for (suite, bits) in [
-            ("TLS13_AES_256_GCM_SHA384", 256),
-            ("TLS13_CHACHA20_POLY1305_SHA256", 256),
-            ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", 128),
+            ("TLS_AES_256_GCM_SHA384", 256),
+            ("TLS_CHACHA20_POLY1305_SHA256", 256),
+            ("TLS_AES_128_GCM_SHA256", 128),
+            ("ECDHE-RSA-AES128-GCM-SHA256", 128),
+            ("ECDHE-RSA-AES256-GCM-SHA384", 256),
             ("", 0),
         ] {
             assert_eq!(key_bits(suite), bits, "{suite}");

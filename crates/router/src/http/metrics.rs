@@ -12,7 +12,7 @@ const OF_ROUTER: &[(&str, &str, &str, &str)] = &[
         "qdr_connections_total",
         "gauge",
         "connectionCount",
-        "AMQP connections that are open",
+        "Connections that are open: those of AMQP, of flows, and the place that each TCP connector has in the network",
     ),
     (
         "qdr_links_total",

@@ -184,9 +184,9 @@ impl AmqpListener {
         );
         // A format that cannot be was told of when the profile was made.
         match format.as_str() {
-            "" => certificate.subject.to_string(),
+            "" => certificate.subject.as_user(),
             format => {
-                user_id(certificate, format).unwrap_or_else(|_| certificate.subject.to_string())
+                user_id(certificate, format).unwrap_or_else(|_| certificate.subject.as_user())
             }
         }
     }
