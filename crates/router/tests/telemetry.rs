@@ -15,6 +15,8 @@ use common::collector::{Observer, run};
 use common::trust::{Ca, Files, Use};
 use common::*;
 use serde_json::{Value, json};
+use skupper_management::Kind;
+use skupper_management::agent::Store;
 use skupper_router::Router;
 use skupper_vanflow::network_status::NetworkStatus;
 use skupper_vanflow::{Attribute, Record, RecordType};
@@ -104,20 +106,29 @@ fn both_ends_of_a_link_tell_the_revision_of_their_credentials() {
     );
     let link = secure_connector("to-west", listener_port(&west, "access"), "client");
     let lost = inter_router_connector("lost", free_port());
-    let _east = router("east", &[client, link, lost]);
+    let east = router("east", &[client, link, lost]);
     run(async {
         let mut observer = Observer::new(listener_port(&west, "clients"));
-        for (kind, name, ordinal) in [
-            (RecordType::RouterAccess, "access", 3),
-            (RecordType::Link, "to-west", 4),
-        ] {
-            let fits = |record: &Record| {
-                record.kind == kind
-                    && record.text(Attribute::NAME) == name
-                    && record.number(Attribute::ACTIVE_TLS_ORDINAL) == ordinal
-            };
-            observer.record_until(name, fits).await;
-        }
+        let with_ordinal = |kind: RecordType, ordinal: u64| {
+            move |record: &Record| {
+                record.kind == kind && record.number(Attribute::ACTIVE_TLS_ORDINAL) == ordinal
+            }
+        };
+        let access = with_ordinal(RecordType::RouterAccess, 3);
+        observer.record_until("router access", access).await;
+        let link = with_ordinal(RecordType::Link, 4);
+        let before = observer.record_until("link", link).await;
+        let mut found = east.entities().find(Kind::SslProfile, "name", "client");
+        let current = found.remove(0);
+        let mut renewed = current.clone();
+        renewed.insert("ordinal".to_owned(), 5.into());
+        east.entities()
+            .update(Kind::SslProfile, &current, renewed)
+            .unwrap();
+        let link = with_ordinal(RecordType::Link, 5);
+        let after = observer.record_until("renewed link", link).await;
+        let up = [before, after].map(|record| record.number(Attribute::UP_TIMESTAMP));
+        assert_eq!(up[0], up[1], "it was up all the time");
         let failed = |record: &Record| {
             record.text(Attribute::NAME) == "lost" && !record.text(Attribute::REASON).is_empty()
         };

@@ -264,10 +264,14 @@ impl Records {
             return Some(access.count());
         }
         let link = self.links.get_mut(&*connection.owner)?;
+        let mut record = Record::new(RecordType::Link, link.connector.record.as_str());
+        // More connections, and those of a new credential, do not make it go up again.
+        if link.connections.is_empty() {
+            record = record
+                .with(Attribute::OPER_STATUS, "up")
+                .with(Attribute::UP_TIMESTAMP, micros(SystemTime::now()));
+        }
         link.connections.push(connection.clone());
-        let mut record = Record::new(RecordType::Link, link.connector.record.as_str())
-            .with(Attribute::OPER_STATUS, "up")
-            .with(Attribute::UP_TIMESTAMP, micros(SystemTime::now()));
         if std::mem::take(&mut link.failed) {
             // What failed before is over.
             record = record
