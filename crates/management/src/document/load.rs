@@ -148,7 +148,8 @@ impl Loader {
         }
         let attributes = schema::validate(kind, &section.attributes)?;
         schema::check(kind, &attributes, Some(self.mode))?;
-        if kind.is_singleton()
+        // A router is in one site, though its schema does not say so; telemetry has one record of it.
+        if (kind.is_singleton() || kind == Kind::Site)
             && self
                 .loaded
                 .entities

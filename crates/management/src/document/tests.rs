@@ -188,7 +188,9 @@ fn all_faults_of_a_document_are_found() {
 ["sslProfile", {"name": "s", "ordinal": 1, "oldestValidOrdinal": 2}],
 ["exchange", {"name": "e"}],
 ["connection", {"name": "e"}],
-["log", {"module": "SERVER", "enable": "loud"}]
+["log", {"module": "SERVER", "enable": "loud"}],
+["site", {"name": "here"}],
+["site", {"name": "there"}]
 ]"#;
     let loaded = load(&parse_json(text).unwrap());
     let told: Vec<String> = loaded.faults.iter().map(ToString::to_string).collect();
@@ -209,6 +211,10 @@ fn all_faults_of_a_document_are_found() {
     assert!(
         told[11].contains("'loud' is not a valid log level"),
         "{told:?}"
+    );
+    assert_eq!(
+        told[12],
+        "line 16: site `there`: Adding io.skupper.router.site singleton when there is one already"
     );
     // Nothing of what is wrong was taken; the rest was.
     assert!(
