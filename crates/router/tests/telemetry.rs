@@ -134,6 +134,8 @@ fn both_ends_of_a_link_tell_the_revision_of_their_credentials() {
         };
         let lost = observer.record_until("failure", failed).await;
         assert_eq!(lost.text(Attribute::RESULT), "proton:io", "nobody is there");
+        assert_eq!(lost.number(Attribute::DOWN_COUNT), 1, "of many attempts");
+        assert_ne!(lost.number(Attribute::DOWN_TIMESTAMP), 0);
     });
 }
 

@@ -48,7 +48,7 @@ struct Link {
     /// Octets of connections that are gone.
     past: (u64, u64),
     downs: u64,
-    /// Result and reason tell of a failure.
+    /// It went down or could not be made, and has not been up since: result and reason tell why.
     failed: bool,
 }
 
@@ -323,8 +323,15 @@ impl Records {
         if !link.connections.is_empty() {
             return None;
         }
-        link.failed = true;
-        Some(Change::Set(lost(&connector.record, loss)))
+        let mut record = lost(&connector.record, loss);
+        // Of the attempts that fail one after another the first is when the link was not to be had; the rest say why it still is not.
+        if !std::mem::replace(&mut link.failed, true) {
+            link.downs += 1;
+            record = record
+                .with(Attribute::DOWN_COUNT, link.downs)
+                .with(Attribute::DOWN_TIMESTAMP, micros(SystemTime::now()));
+        }
+        Some(Change::Set(record))
     }
 
     /// What is counted and not told at once.
