@@ -9,7 +9,6 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::thread;
 
 use common::clients::*;
 use common::raw::Raw;
@@ -67,19 +66,6 @@ fn nobody_gets_what_is_on_its_way_to_another_router() {
         });
         let told = error.is_some_and(|error| error.to_string().contains("of another router"));
         assert_eq!(told, refused, "{source}");
-    }
-}
-
-/// Flows through an address that leads to an echo.
-fn exercise(router: &Router, address: &str) {
-    let at = open_port(router, address);
-    assert_eq!(exchange(at, b"hello"), b"hello");
-    assert_eq!(stream_through(at, 4 << 20), 4 << 20);
-    let flows: Vec<_> = (0..20_u8)
-        .map(|n| thread::spawn(move || assert_eq!(exchange(at, &vec![n; 9_000]), vec![n; 9_000])))
-        .collect();
-    for flow in flows {
-        flow.join().unwrap();
     }
 }
 

@@ -9,8 +9,6 @@
 
 mod common;
 
-use std::thread;
-
 use common::clients::*;
 use common::raw::Raw;
 use common::*;
@@ -297,19 +295,6 @@ fn where_a_message_has_been_in_another_network_says_nothing_here() {
         produce(&mut west, "queue", &message);
         assert_eq!(text(&mut queue).await, "hello");
     });
-}
-
-/// Flows through an address that leads to an echo.
-fn exercise(router: &Router, address: &str) {
-    let at = open_port(router, address);
-    assert_eq!(exchange(at, b"hello"), b"hello");
-    assert_eq!(stream_through(at, 4 << 20), 4 << 20);
-    let flows: Vec<_> = (0..20_u8)
-        .map(|n| thread::spawn(move || assert_eq!(exchange(at, &vec![n; 9_000]), vec![n; 9_000])))
-        .collect();
-    for flow in flows {
-        flow.join().unwrap();
-    }
 }
 
 /// Each stream has a link of its own, on which it goes by the name that it has on the other side.

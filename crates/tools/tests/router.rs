@@ -14,6 +14,7 @@ use skupper_management::document::{Dialect, Document};
 use skupper_router::Router;
 use skupper_router::agent::Agent;
 use skupper_tools::{Outcome, Tool};
+use tokio::net::TcpSocket;
 
 /// Far longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -230,11 +231,10 @@ fn other_routers_are_asked_through_this_one() {
 
 #[test]
 fn who_cannot_be_reached_is_told_in_a_sentence() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    // Bound, so that it is nobody else's, and not listened at.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let port = nobody.local_addr().unwrap().port();
     let words = [
         "-b".to_owned(),
         format!("127.0.0.1:{port}"),

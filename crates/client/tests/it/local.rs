@@ -24,6 +24,7 @@ use skupper_pki::{
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::free_port;
 use crate::router::Router;
 
 /// Long enough for the slowest machine; nothing waits for it when all is well.
@@ -141,12 +142,7 @@ async fn no_router_and_no_answer_are_told_apart() {
         "GET-LOG of org.amqp.management `self` at $management was not done within 0.3 s"
     );
 
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = free_port();
     let nobody = Client::new(Endpoint::tcp("127.0.0.1", port), "test").with_timeout(short);
     nobody
         .state()

@@ -12,6 +12,8 @@ use skupper_client::{Client, ClientError, Endpoint, Incoming};
 use skupper_management::{Attributes, Kind, protocol::Request};
 use tokio::time::timeout;
 
+use crate::free_port;
+
 const BOUND: Duration = Duration::from_secs(30);
 
 struct Skrouterd(Child, #[allow(dead_code)] tempfile::NamedTempFile);
@@ -38,14 +40,6 @@ fn start(port: u16) -> Skrouterd {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     Skrouterd(command.spawn().unwrap(), file)
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 #[tokio::test]

@@ -225,6 +225,19 @@ pub(crate) fn stream_through(address: SocketAddr, total: usize) -> usize {
     at
 }
 
+/// Flows through a router's address that leads to an echo: a short one, a long one, many at once.
+pub(crate) fn exercise(router: &Router, address: &str) {
+    let at = open_port(router, address);
+    assert_eq!(exchange(at, b"hello"), b"hello");
+    assert_eq!(stream_through(at, 4 << 20), 4 << 20);
+    let flows: Vec<_> = (0..20_u8)
+        .map(|n| thread::spawn(move || assert_eq!(exchange(at, &vec![n; 9_000]), vec![n; 9_000])))
+        .collect();
+    for flow in flows {
+        flow.join().unwrap();
+    }
+}
+
 fn pattern(at: usize) -> u8 {
     (at * 31 + at / 251) as u8
 }
