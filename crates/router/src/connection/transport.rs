@@ -123,12 +123,12 @@ pub(crate) struct Transport {
 impl Transport {
     /// A clear transport; `early` are octets that were read already.
     pub(crate) fn clear(stream: TcpStream, early: &[u8]) -> Self {
-        Self::on(Wire::Tcp(stream), None, early)
+        Self::on(Wire::Left(stream), None, early)
     }
 
     /// A WebSocket, of which TLS beneath has made sure what `agreed` says.
     pub(crate) fn web(socket: WebSocket, agreed: Option<Agreed>) -> Self {
-        let stream = Wire::Web(Box::new(WebStream::new(socket)));
+        let stream = Wire::Right(Box::new(WebStream::new(socket)));
         Self::on(stream, agreed, &[])
     }
 

@@ -8,6 +8,8 @@ use axum::extract::ws::{Message, WebSocket};
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_util::either::Either;
 
 /// Octets that are written in one message.
 const MOST_WRITTEN: usize = 64 * 1024;
@@ -117,65 +119,5 @@ impl AsyncWrite for WebStream {
     }
 }
 
-/// What the octets of a connection cross.
-pub(crate) enum Wire {
-    /// A socket of its own.
-    Tcp(tokio::net::TcpStream),
-    /// A WebSocket, which is secured, if at all, beneath.
-    Web(Box<WebStream>),
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        room: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_read(cx, room),
-            Wire::Web(stream) => Pin::new(&mut **stream).poll_read(cx, room),
-        }
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        octets: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_write(cx, octets),
-            Wire::Web(stream) => Pin::new(&mut **stream).poll_write(cx, octets),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Wire::Web(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, slices),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Wire::Web(stream) => Pin::new(&mut **stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Wire::Web(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
-        }
-    }
-}
+/// What the octets of a connection cross: a socket of its own, or a WebSocket, which is secured, if at all, beneath.
+pub(crate) type Wire = Either<TcpStream, Box<WebStream>>;

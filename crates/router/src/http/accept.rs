@@ -3,9 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -13,12 +11,12 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use skupper_management::entity::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use crate::connection::listener::{AmqpListener, Secured};
 use crate::context::Context;
@@ -66,11 +64,8 @@ struct Limits {
     head: Duration,
 }
 
-/// A client's connection.
-pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
+/// A client's connection, clear or by TLS.
+type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 impl Acceptor {
     pub(super) fn new(port: Listening, listener: Arc<AmqpListener>, context: Arc<Context>) -> Self {
@@ -155,7 +150,7 @@ impl Acceptor {
                 },
                 accepted = self.port.accept() => match accepted {
                     Ok((stream, peer)) if self.listener.settings.ssl_profile.is_empty() => {
-                        return (Stream::Plain(stream), Secured::clear(peer));
+                        return (Stream::Left(stream), Secured::clear(peer));
                     }
                     Ok((stream, peer)) => {
                         let member = self.enter(&self.shaking, "clients that have not ended their handshakes");
@@ -193,7 +188,7 @@ async fn shake_hands(
         let mut first = [0];
         let must = listener.needs_tls();
         if stream.peek(&mut first).await? == 1 && first[0] != TLS_RECORD && !must {
-            return Ok::<_, io::Error>((Stream::Plain(stream), Secured::clear(peer)));
+            return Ok::<_, io::Error>((Stream::Left(stream), Secured::clear(peer)));
         }
         let loaded = context
             .profiles
@@ -204,52 +199,12 @@ async fn shake_hands(
         let config = config.map_err(io::Error::other)?;
         let stream = TlsAcceptor::from(config).accept(stream).await?;
         let secured = Secured::tls(peer, stream.get_ref().1, loaded);
-        Ok((Stream::Tls(Box::new(stream)), secured))
+        Ok((Stream::Right(Box::new(stream)), secured))
     };
     match tokio::time::timeout(patience, handshake).await {
         Ok(Ok(secured)) => Ok(secured),
         Ok(Err(error)) => Err(failed(error.to_string())),
         Err(_) => Err(failed(format!("no handshake within {patience:?}"))),
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        task: &mut TaskContext<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(task, buffer),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(task, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        task: &mut TaskContext<'_>,
-        octets: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_write(task, octets),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(task, octets),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(task),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(task),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(task),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(task),
-        }
     }
 }
 

@@ -123,7 +123,7 @@ impl TcpConnector {
         let stream = connect(host, listen::service_port(port)?).await?;
         let _ = stream.set_nodelay(true);
         let socket = if ssl_profile.is_empty() {
-            Socket::Clear(stream)
+            Socket::clear(stream)
         } else {
             let config = context
                 .profiles
@@ -131,7 +131,7 @@ impl TcpConnector {
                 .map_err(io::Error::other)?;
             let name = server_name(host).map_err(io::Error::other)?;
             let handshake = tokio_rustls::TlsConnector::from(config).connect(name, stream);
-            Socket::Tls(Box::new(handshake.await?.into()))
+            Socket::tls(handshake.await?.into())
         };
         self.message
             .lock()

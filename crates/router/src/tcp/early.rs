@@ -94,7 +94,7 @@ mod tests {
             .await
             .unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
-        (client, Socket::Clear(accepted))
+        (client, Socket::clear(accepted))
     }
 
     /// Reads until `enough`; what was handed on.

@@ -121,7 +121,7 @@ async fn run_client(
 ) -> Ending {
     let mut alpn = None;
     let mut socket = if listener.settings.ssl_profile.is_empty() {
-        Socket::Clear(stream)
+        Socket::clear(stream)
     } else {
         match accept_tls(context, listener, stream).await {
             Ok((socket, protocol)) => {
@@ -216,7 +216,7 @@ async fn accept_tls(
     let stream = tokio::time::timeout(HANDSHAKE, handshake).await??;
     let protocol = stream.get_ref().1.alpn_protocol();
     let protocol = protocol.map(|protocol| String::from_utf8_lossy(protocol).into_owned());
-    Ok((Socket::Tls(Box::new(stream.into())), protocol))
+    Ok((Socket::tls(stream.into()), protocol))
 }
 
 /// Reads the head of a stream that came.

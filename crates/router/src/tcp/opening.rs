@@ -221,7 +221,7 @@ mod tests {
                 key,
                 inbox: Arc::new(Inbox::new()),
                 taker,
-                socket: Socket::Clear(accepted),
+                socket: Socket::clear(accepted),
                 _client: client,
                 kept: Vec::new(),
                 octets: FlowOctets::default(),

@@ -10,23 +10,29 @@ use bytes::{BufMut, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
+use tokio_util::either::Either;
 
 use crate::transit::block;
 
 /// One socket between the router and a client or server of its own.
-pub(crate) enum Socket {
-    /// As it is.
-    Clear(TcpStream),
-    /// With TLS.
-    Tls(Box<TlsStream<TcpStream>>),
-}
+pub(crate) struct Socket(Either<TcpStream, Box<TlsStream<TcpStream>>>);
 
 impl Socket {
+    /// As it is.
+    pub(crate) fn clear(stream: TcpStream) -> Self {
+        Socket(Either::Left(stream))
+    }
+
+    /// With TLS.
+    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Self {
+        Socket(Either::Right(Box::new(stream)))
+    }
+
     /// The socket under the TLS layer.
     pub(crate) fn tcp(&self) -> &TcpStream {
-        match self {
-            Socket::Clear(stream) => stream,
-            Socket::Tls(stream) => stream.get_ref().0,
+        match &self.0 {
+            Either::Left(stream) => stream,
+            Either::Right(stream) => stream.get_ref().0,
         }
     }
 
@@ -43,18 +49,15 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Socket::Clear(stream) => Pin::new(stream).poll_read(cx, buf),
+        match Pin::new(&mut self.get_mut().0).poll_read(cx, buf) {
             // Many clients and servers end their direction by TCP alone, and as upstream does, the router takes that for the
             // end of the stream. Whoever can forge a TCP segment can cut a stream off so; a protocol to which that matters says
             // itself where it ends.
-            Socket::Tls(stream) => Pin::new(stream).poll_read(cx, buf).map(|read| match read {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    tracing::debug!(target: "TCP_ADAPTOR", "a TLS peer ended its stream without close_notify");
-                    Ok(())
-                }
-                read => read,
-            }),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                tracing::debug!(target: "TCP_ADAPTOR", "a TLS peer ended its stream without close_notify");
+                Poll::Ready(Ok(()))
+            }
+            read => read,
         }
     }
 }
@@ -65,10 +68,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Socket::Clear(stream) => Pin::new(stream).poll_write(cx, buf),
-            Socket::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
+        Pin::new(&mut self.get_mut().0).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -76,28 +76,19 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Socket::Clear(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
+        Pin::new(&mut self.get_mut().0).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.0.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Socket::Clear(stream) => Pin::new(stream).poll_flush(cx),
-            Socket::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
+        Pin::new(&mut self.get_mut().0).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Socket::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
-            Socket::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+        Pin::new(&mut self.get_mut().0).poll_shutdown(cx)
     }
 }
 
@@ -118,4 +109,25 @@ pub(crate) fn next_chunk(
             Poll::Ready(Ok(_)) => Poll::Ready(Ok(block::take_all(block))),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::IoSlice;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn slices_are_written_together() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let mut socket = Socket::clear(client.await.unwrap());
+        assert!(socket.is_write_vectored());
+        let slices = [IoSlice::new(b"one"), IoSlice::new(b"two")];
+        let write = poll_fn(|cx| Pin::new(&mut socket).poll_write_vectored(cx, &slices));
+        assert_eq!(write.await.unwrap(), 6);
+    }
 }
