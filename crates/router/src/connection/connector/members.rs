@@ -1,0 +1,177 @@
+//! The connections of a connector's sets: made for each revision of its credential, and kept while that is the newest.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+
+use super::AmqpConnector;
+use super::attempt::Outcome;
+use crate::connection::handle::ConnectionHandle;
+use crate::context::Context;
+use crate::tls::{Attempt, Profile, Revision};
+
+/// The first wait after a failure.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// The longest wait between attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The longest wait while nobody answers at all, which disturbs nobody: a peer that comes back is reached within a second.
+const LONGEST_WAIT_UNHEARD: Duration = Duration::from_millis(500);
+
+/// One connection of a connector's set.
+#[derive(Clone)]
+pub(super) struct Member {
+    /// 0 is the control connection.
+    pub(super) index: usize,
+    pub(super) worker: usize,
+    pub(super) revision: Option<Revision>,
+}
+
+impl AmqpConnector {
+    /// Makes a set of connections for each revision of the credential.
+    pub(super) async fn run(self: Arc<Self>, worker: usize, context: Arc<Context>) {
+        if self.settings.ssl_profile.is_empty() {
+            return self.start_set(worker, None, &context);
+        }
+        let Some(profile) = self.profile(&context).await else {
+            return;
+        };
+        let mut revisions = profile.revisions();
+        let mut current = *revisions.borrow_and_update();
+        self.start_set(worker, Some(current), &context);
+        loop {
+            tokio::select! {
+                changed = revisions.changed() => if changed.is_err() { return },
+                () = self.stop.stopped() => return,
+            }
+            let next = *revisions.borrow_and_update();
+            if next.ordinal > current.ordinal {
+                self.start_set(worker, Some(next), &context);
+            }
+            if next.oldest > current.oldest {
+                let outdated = |handle: &ConnectionHandle| {
+                    handle.ordinal.is_some_and(|ordinal| ordinal < next.oldest)
+                };
+                let why = "the credential that the connection was made with is no longer valid";
+                self.close_connections(&context, outdated, why);
+            }
+            current = next;
+        }
+    }
+
+    /// The profile, as soon as there is one.
+    async fn profile(self: &Arc<Self>, context: &Context) -> Option<Arc<Profile>> {
+        loop {
+            let error = match context.profiles.get(&self.settings.ssl_profile) {
+                Ok(profile) => return Some(profile),
+                Err(error) => error,
+            };
+            let place = self.settings.host_port();
+            let attempt = Attempt {
+                peer: place.clone(),
+                endpoint: place,
+                ordinal: 0,
+            };
+            let member = Member {
+                index: 0,
+                worker: 0,
+                revision: None,
+            };
+            self.refused(&member, attempt.no_credential(&error), context);
+            tokio::select! {
+                () = tokio::time::sleep(LONGEST_WAIT) => {}
+                () = self.stop.stopped() => return None,
+            }
+        }
+    }
+
+    fn start_set(
+        self: &Arc<Self>,
+        first: usize,
+        revision: Option<Revision>,
+        context: &Arc<Context>,
+    ) {
+        for index in 0..=self.data_connections {
+            // Data connections lie on the workers in turn, so that each worker has one of its own.
+            let worker = (first + index.saturating_sub(1)) % context.workers.len();
+            let member = Member {
+                index,
+                worker,
+                revision,
+            };
+            context
+                .workers
+                .spawn(worker, self.clone().keep(member, context.clone()));
+        }
+    }
+
+    /// Whether a newer set has taken the place of a member's.
+    fn is_outdated(&self, member: &Member, context: &Context) -> bool {
+        let Some(revision) = member.revision else {
+            return false;
+        };
+        let profile = context.profiles.get(&self.settings.ssl_profile);
+        profile.is_ok_and(|profile| profile.revisions().borrow().ordinal > revision.ordinal)
+    }
+
+    /// Keeps one connection of a set open.
+    async fn keep(self: Arc<Self>, member: Member, context: Arc<Context>) {
+        let ordinal = member.revision.map_or(0, |revision| revision.ordinal);
+        let mut wait = Duration::ZERO;
+        loop {
+            if member.index > 0 && !self.control_open(ordinal, &member, &context).await {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(jitter(wait)) => {}
+                () = self.stop.stopped() => return,
+            }
+            if self.stop.is_stopped() || self.is_outdated(&member, &context) {
+                return;
+            }
+            let outcome = self.attempt(&member, &context).await;
+            if member.index == 0 {
+                // Data connections go where the control connection is.
+                if outcome != Outcome::Opened {
+                    self.places().failed();
+                }
+                self.control.send_if_modified(|open| {
+                    let was = *open == Some(ordinal);
+                    if was {
+                        *open = None;
+                    }
+                    was
+                });
+            }
+            // Only an open connection shows that all is well: one that is refused after TLS must not be tried as fast
+            // as one that was lost.
+            wait = match outcome {
+                Outcome::Opened => FIRST_WAIT,
+                Outcome::Refused => (wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT),
+                Outcome::Unheard => (wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT_UNHEARD),
+            };
+        }
+    }
+
+    /// Waits until the control connection of the set is open; false if there will be none.
+    async fn control_open(&self, ordinal: u64, member: &Member, context: &Context) -> bool {
+        let mut control = self.control.subscribe();
+        loop {
+            if self.stop.is_stopped() || self.is_outdated(member, context) {
+                return false;
+            }
+            if *control.borrow_and_update() == Some(ordinal) {
+                return true;
+            }
+            tokio::select! {
+                changed = control.changed() => if changed.is_err() { return false },
+                () = self.stop.stopped() => return false,
+            }
+        }
+    }
+}
+
+/// A quarter less or more, so that routers that lost the same peer do not come back as one.
+fn jitter(wait: Duration) -> Duration {
+    wait.mul_f64(rand::rng().random_range(0.75..1.25))
+}

@@ -1,0 +1,122 @@
+//! The way to a connector's peer: its place, a proxy before it, TLS.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::UnbufferedClientConnection;
+use skupper_management::entity::Connector as Settings;
+use skupper_management::report::{Refusal, Refuser};
+use skupper_pki::verify::Side;
+use tokio::net::TcpStream;
+
+use crate::connection::handshake::Library;
+use crate::connection::proxy;
+use crate::connection::transport::{Transport, TransportError};
+use crate::context::Context;
+use crate::listen;
+use crate::tls::{Attempt, LoadError, Loaded, server_name};
+
+/// A host that does not answer is given up after this.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Connects to the peer, or to the proxy before it.
+pub(super) async fn connect(
+    settings: &Settings,
+    attempt: &Attempt,
+    context: &Context,
+) -> Result<TcpStream, Box<Refusal>> {
+    let Settings {
+        host,
+        port,
+        proxy_profile,
+        family,
+        ..
+    } = settings;
+    if !proxy_profile.is_empty() {
+        return connect_by_proxy(settings, attempt, context).await;
+    }
+    let port = listen::service_port(port)
+        .map_err(|error| Box::new(attempt.unreachable("resolve", &error)))?;
+    let addresses = listen::resolve(host, port, *family)
+        .await
+        .map_err(|error| Box::new(attempt.unreachable("resolve", &error)))?;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(Box::new(attempt.unreachable("connect", &last)))
+}
+
+async fn connect_by_proxy(
+    settings: &Settings,
+    attempt: &Attempt,
+    context: &Context,
+) -> Result<TcpStream, Box<Refusal>> {
+    let name = &settings.proxy_profile;
+    let target = settings.host_port();
+    let connected = match context.proxies.get(name) {
+        Some(profile) => proxy::connect(&profile, &target).await,
+        None => Err(format!(
+            "Proxy connection negotiation failed trying to reach {target}, no proxy profile named {name}: create it, or correct the connector"
+        )),
+    };
+    connected.map_err(|text| Box::new(attempt.protocol(Refuser::Us, "proxy", text)))
+}
+
+/// Puts TLS on the socket if the connector has a profile.
+pub(super) async fn secure(
+    settings: &Settings,
+    stream: TcpStream,
+    context: &Context,
+    attempt: &mut Attempt,
+) -> Result<(Transport, Option<Arc<Loaded>>), Box<Refusal>> {
+    if settings.ssl_profile.is_empty() {
+        return Ok((Transport::clear(stream, &[]), None));
+    }
+    let (loaded, connection) =
+        tls(settings, context).map_err(|error| Box::new(attempt.no_credential(&error)))?;
+    attempt.ordinal = loaded.ordinal;
+    match Transport::secure(stream, connection, &[]).await {
+        Ok(transport) => Ok((transport, Some(loaded))),
+        Err((error, record)) => {
+            let ours = loaded
+                .identity
+                .as_ref()
+                .map(|identity| identity.certificate());
+            Err(Box::new(match error {
+                TransportError::Tls(error) => {
+                    attempt.handshake(&error, &record, Side::Client, ours)
+                }
+                TransportError::Socket(error) => attempt.cut(Side::Client, ours, &error),
+            }))
+        }
+    }
+}
+
+fn tls(settings: &Settings, context: &Context) -> Result<(Arc<Loaded>, Library), LoadError> {
+    let Settings {
+        ssl_profile,
+        verify_hostname,
+        host,
+        ..
+    } = settings;
+    let loaded = context.profiles.get(ssl_profile)?.current()?;
+    let config = loaded.client(*verify_hostname, None)?;
+    let content = |error| LoadError::Content {
+        profile: ssl_profile.clone(),
+        error,
+    };
+    let name = server_name(host).map_err(content)?;
+    match UnbufferedClientConnection::new(config, name) {
+        Ok(connection) => Ok((loaded, Library::Client(connection))),
+        Err(error) => Err(LoadError::library(ssl_profile, &error)),
+    }
+}
