@@ -43,6 +43,8 @@ pub(super) struct Sync {
     reload: BTreeSet<String>,
     /// Files written by an adaptor before this one may be news to the router.
     started: bool,
+    /// How long a router that is not there is waited for.
+    starting: Duration,
 }
 
 /// How a pass ended.
@@ -73,6 +75,7 @@ impl Sync {
             synced: watch::Sender::new(false),
             reload: BTreeSet::new(),
             started: false,
+            starting: STARTING,
         }
     }
 
@@ -156,12 +159,13 @@ impl Sync {
     /// Waits for the connection to the router, but not for long; says why there is none.
     async fn router_is_there(&self) -> Result<(), String> {
         let mut state = self.router.state();
-        let there = timeout(STARTING, state.wait_for(|state| state.router.is_some()));
+        let there = state.wait_for(|state| state.router.is_some());
+        let there = timeout(self.starting, there);
         if matches!(there.await, Ok(Ok(_))) {
             return Ok(());
         }
         let why = state.borrow().error.clone();
-        Err(why.unwrap_or_else(|| format!("it has not answered within {STARTING:?}")))
+        Err(why.unwrap_or_else(|| format!("it has not answered within {:?}", self.starting)))
     }
 
     /// Brings the router's entities in line; returns what it refused.
@@ -265,7 +269,10 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    /// Far longer than anything takes on a busy machine.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
     async fn a_router_that_is_not_there_is_told_soon() {
         let config = r#"[["router", {"id": "a", "mode": "interior"}]]"#;
         let config_map = ConfigMap {
@@ -277,17 +284,21 @@ mod tests {
         port.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let endpoint = Endpoint::tcp("127.0.0.1", port.local_addr().unwrap().port());
         let directory = tempfile::tempdir().unwrap();
+        // A pass that asked a router that is not there would take longer than this test does.
+        let router = Client::new(endpoint, "test").with_timeout(10 * PATIENCE);
+        let mut state = router.state();
         let mut sync = Sync::new(
             Arc::new(Store::of(config_map)),
-            Client::new(endpoint, "test"),
+            router,
             "skupper-router",
             Directory::new(directory.path()),
             Directory::new(directory.path()),
         );
-        let began = Instant::now();
-        assert!(matches!(sync.pass().await, Pass::Refused));
-        // By the test's clock, which goes on as soon as nothing else does.
-        assert!(began.elapsed() < 2 * STARTING);
+        sync.starting = Duration::from_millis(10);
+        let failed = timeout(PATIENCE, state.wait_for(|state| state.error.is_some()));
+        assert!(failed.await.unwrap().is_ok());
+        let pass = timeout(PATIENCE, sync.pass()).await.unwrap();
+        assert!(matches!(pass, Pass::Refused));
         let problems = sync.problems.borrow().clone();
         let problem = "the router cannot be told what to run: cannot connect to amqp://127.0.0.1:";
         assert!(problems[0].starts_with(problem), "{problems:?}");
