@@ -1,14 +1,21 @@
 //! More than two routers of both makes: each service is reached from each router, over whichever way there is.
 
-use serde_json::json;
+use std::time::Duration;
 
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::common::clients::{attached, run, send, text};
 use super::common::{
     echo, free_port, inter_router_connector, inter_router_listener, server, tcp_connector,
-    tcp_listener,
+    tcp_listener, with_role,
 };
 use super::node::{Make, Node, are_here};
 use super::traffic::{exercise, reach};
 use Make::{Ours, Theirs};
+
+/// How long one attempt to reach a consumer waits.
+const ATTEMPT: Duration = Duration::from_millis(500);
 
 /// Interior routers: each has a service, and a listener for that of each other.
 struct Net {
@@ -118,4 +125,62 @@ fn one_between_two() {
 fn five_in_a_chain() {
     let makes = [Ours, Theirs, Ours, Theirs, Ours];
     survives(&makes, chain, 4, &[0, 1, 2, 3]);
+}
+
+/// What an edge router without a connection to the interior sends to all goes to its peers in the mesh and not by them to the
+/// interior.
+fn stays_in_the_mesh(make: Make) {
+    if !are_here(&[make]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (edges, peers) = (free_port(), free_port());
+    let at = |mut section: Value, role: &str, port: u16| {
+        section[1]["port"] = json!(port.to_string());
+        with_role(section, role)
+    };
+    let multicast = json!(["address", {"prefix": "mc", "distribution": "multicast"}]);
+    let start = |mode: &str, id: &str, links: &[Value]| {
+        let sections = [std::slice::from_ref(&multicast), links].concat();
+        Node::start(make, directory.path(), mode, id, &sections)
+    };
+    let listener = at(inter_router_listener("edges"), "edge", edges);
+    let inner = start("interior", "INNER", &[listener]);
+    let connector = with_role(inter_router_connector("up", edges), "edge");
+    let listener = at(inter_router_listener("mesh"), "inter-edge", peers);
+    let linked = start("edge", "LINKED", &[connector, listener]);
+    let connector = with_role(inter_router_connector("mesh", peers), "inter-edge");
+    let alone = start("edge", "ALONE", &[connector]);
+    run(async {
+        let consumers = [&inner, &linked].map(|node| node.client("consumer"));
+        let mut news = consumers
+            .each_ref()
+            .map(|client| client.subscribe("mc/news"));
+        for consumer in &mut news {
+            attached(consumer).await;
+        }
+        let [inside, beside] = &mut news;
+        let [producer, outsider] = [&linked, &alone].map(|node| node.client("producer"));
+        // Until the way to the interior is there.
+        loop {
+            send(&producer, "mc/news", "first").await;
+            if timeout(ATTEMPT, text(inside)).await.is_ok() {
+                break;
+            }
+        }
+        send(&outsider, "mc/news", "second").await;
+        while text(beside).await != "second" {}
+        send(&producer, "mc/news", "third").await;
+        let mut next = text(inside).await;
+        while next == "first" {
+            next = text(inside).await;
+        }
+        assert_eq!(next, "third");
+    });
+}
+
+#[test]
+fn a_multicast_without_an_uplink_stays_in_the_mesh() {
+    stays_in_the_mesh(Ours);
+    stays_in_the_mesh(Theirs);
 }

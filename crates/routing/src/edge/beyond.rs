@@ -80,7 +80,8 @@ pub fn echoes(to: &impl Standing, came: Option<Beyond>, ingress_mesh: Option<&st
 }
 
 /// Whether an edge router has a multicast delivery go to the interior, too: one that came from there has been there, and one
-/// that came from another edge router has gone there from that. (Upstream's sends the latter once more.)
+/// that came from another edge router has gone there from that. If that has no connection to the interior, the delivery stays
+/// in the mesh, as it does at upstream's (whose edge-echo rule holds for the uplink, too).
 pub fn is_for_interior(came: Option<Beyond>) -> bool {
     came.is_none_or(|came| !came.side.is_proxy())
 }
