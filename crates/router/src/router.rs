@@ -315,13 +315,19 @@ fn worker_count(settings: &Settings) -> usize {
     }
 }
 
+/// What tells a run of a router from its last: milliseconds, since a supervisor starts one that has died again within the second,
+/// and others would take the new run's addresses for those that they know. On the wire it is an `int`, of which only the
+/// equality is looked at; so it begins anew every 25 days.
+fn instance(started: SystemTime) -> i64 {
+    let since = started.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as i64 & i64::from(i32::MAX))
+}
+
 fn engine_config(
     id: RouterId,
     settings: &Settings,
     started: SystemTime,
 ) -> skupper_routing::Config {
-    let since = started.duration_since(SystemTime::UNIX_EPOCH);
-    let instance = since.map_or(0, |since| since.as_secs() as i64);
     let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds.max(1)));
     skupper_routing::Config {
         hello_interval: seconds(settings.hello_interval_seconds),
@@ -330,6 +336,22 @@ fn engine_config(
         ra_interval_flux: seconds(settings.ra_interval_flux_seconds),
         remote_ls_max_age: seconds(settings.remote_ls_max_age_seconds),
         unreachable_holdoff: Duration::from_secs(settings.unreachable_holdoff_seconds.into()),
-        ..skupper_routing::Config::new(id, instance)
+        ..skupper_routing::Config::new(id, instance(started))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_within_a_second_differ() {
+        let started = SystemTime::UNIX_EPOCH + Duration::from_millis(1_800_000_000_000);
+        let first = instance(started);
+        assert_ne!(instance(started + Duration::from_millis(1)), first);
+        for later in [0, 1 << 31, 1 << 40] {
+            let fits = i32::try_from(instance(started + Duration::from_millis(later)));
+            assert!(fits.is_ok_and(|instance| instance >= 0));
+        }
     }
 }

@@ -331,6 +331,19 @@ fn a_delivery_that_nobody_settles_is_counted_until_then() {
     }
 }
 
+/// A supervisor starts a router again at once; nothing that others know of its last run may pass for what it says now.
+#[test]
+fn a_router_that_is_back_within_a_second_is_believed() {
+    let west = interior("west", &[inter_router_listener("link")]);
+    let link = inter_router_connector("link", listener_port(&west, "link"));
+    for n in 0..4 {
+        let east = interior("east", std::slice::from_ref(&link));
+        let address = format!("queue/{n}");
+        let _consumer = consumer(&east, &address);
+        known(&west, &address, 0, 1);
+    }
+}
+
 #[test]
 fn what_a_producer_that_goes_has_not_settled_is_settled_for_its_consumer() {
     let router = interior("A", &[]);

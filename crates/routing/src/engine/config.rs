@@ -14,8 +14,7 @@ use crate::table::Table;
 pub struct Config {
     /// This router's id.
     pub id: RouterId,
-    /// Differs from that of the router's previous run, so that others notice the restart. By custom the start in seconds
-    /// since the epoch; a router that can start twice in a second must see to it that the two differ.
+    /// Differs from that of the router's previous run, so that others notice the restart, and fits into an `int`.
     pub instance: i64,
     /// `helloIntervalSeconds`.
     pub hello_interval: Duration,
