@@ -331,6 +331,35 @@ fn a_delivery_that_nobody_settles_is_counted_until_then() {
     }
 }
 
+#[test]
+fn what_waits_for_credit_is_not_counted_as_delivered() {
+    let router = interior("A", &[]);
+    let mut consumer = consumer_with(&router, "queue", Open::new("slow"), 1);
+    known(&router, "queue", 1, 0);
+    let mut producer = producer(&router, "queue", &[]);
+    for n in 0..3 {
+        producer.send(message(&n.to_string()), false);
+    }
+    let first = consumer.transfer();
+    let counted = |names: [&str; 4]| {
+        let links = router.entities().find(Kind::Link, "linkDir", "out");
+        assert_eq!(links.len(), 1);
+        names.map(|name| links[0][name].as_u64().unwrap())
+    };
+    let names = [
+        "deliveryCount",
+        "undeliveredCount",
+        "unsettledCount",
+        "acceptedCount",
+    ];
+    wait_for("all three", || {
+        (counted(names) == [1, 2, 1, 0]).then_some(())
+    });
+    consumer.tell(&first, DeliveryState::Accepted, true);
+    assert_eq!(producer.told(), ACCEPTED);
+    assert_eq!(counted(names), [1, 2, 0, 1]);
+}
+
 /// A supervisor starts a router again at once; nothing that others know of its last run may pass for what it says now.
 #[test]
 fn a_router_that_is_back_within_a_second_is_believed() {

@@ -34,10 +34,13 @@ pub struct RouterAnnotations {
     pub ingress_mesh: Option<String>,
 }
 
-/// Why the section was refused. The texts are those of upstream's routers; the condition is `amqp:invalid-field`.
+/// Why the section was refused. The texts are those of upstream's routers; the condition is `amqp:invalid-field` where no other is named.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AnnotationsError {
-    /// No list, or the empty one.
+    /// Something else than a list. As with any other section of a wrong type, the condition is `amqp:decode-error`.
+    #[error("invalid message format")]
+    Malformed,
+    /// The empty list, which is written without its elements.
     #[error("Invalid router annotations section: non-list type")]
     NotAList,
     /// Fewer than four elements.
@@ -89,8 +92,10 @@ impl RouterAnnotations {
             };
         }
         let mut reader = Reader::new(payload.get(START.len()..).unwrap_or_default());
-        if !matches!(reader.peek(), None | Some(0xc0 | 0xd0)) {
-            return Err(AnnotationsError::NotAList);
+        match reader.peek() {
+            None | Some(0xc0 | 0xd0) => {}
+            Some(0x45) => return Err(AnnotationsError::NotAList),
+            Some(_) => return Err(AnnotationsError::Malformed),
         }
         let mut fields = reader.list("router-annotations").map_err(|e| match e {
             DecodeError::Truncated { .. } => AnnotationsError::Incomplete,
@@ -127,6 +132,12 @@ impl RouterAnnotations {
             .text("ingress-mesh")
             .map_err(|_| AnnotationsError::IngressMesh)?;
         Ok(Some((annotations, payload.len() - reader.rest().len())))
+    }
+
+    /// Whether a client's octets come with its stream: what is no stream may have that bit for a reason of its own.
+    pub fn is_early(&self) -> bool {
+        const EARLY: u32 = flags::EARLY | flags::STREAMING;
+        self.flags & EARLY == EARLY
     }
 
     /// Appends the section as it is.

@@ -70,7 +70,7 @@ impl Task {
         peer.tls = agreed.map(|agreed| (agreed.version.clone(), agreed.suite.clone()));
         // The record was there to explain a failure.
         drop(self.transport().take_record());
-        log_opened(self, &peer);
+        tracing::info!(target: "SERVER", "{}", peer.opening(&self.handle));
         let data = peer.data;
         self.handle.introduce(peer);
         if between_routers {
@@ -562,19 +562,4 @@ fn random_name(prefix: &str) -> String {
         name.push(char::from(NAME_CHARACTERS[at]));
     }
     name
-}
-
-fn log_opened(task: &Task, peer: &Peer) {
-    let direction = if task.handle.incoming { "in" } else { "out" };
-    let encrypted = peer
-        .tls
-        .as_ref()
-        .map_or("no", |(version, _)| version.as_str());
-    let mechanism = peer.mechanism.as_deref().unwrap_or("no");
-    let user = peer.user.as_deref().unwrap_or("(null)");
-    tracing::info!(
-        target: "SERVER",
-        "[C{}] Connection Opened: dir={direction} host={} encrypted={encrypted} auth={mechanism} user={user} container_id={}",
-        task.handle.number, peer.address, peer.container
-    );
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use skupper_amqp::message::RouterAnnotations;
 use skupper_amqp::{Map, Open, Value};
 
+use super::handle::ConnectionHandle;
 use super::pace::annotated;
 
 /// How routers call themselves towards peers; upstream's do, too.
@@ -96,6 +97,21 @@ impl Peer {
             address,
             opened: jiff::Timestamp::now(),
         }
+    }
+
+    /// What is said of the connection when it has been opened.
+    pub(crate) fn opening(&self, handle: &ConnectionHandle) -> String {
+        let direction = if handle.incoming { "in" } else { "out" };
+        let tls = self.tls.as_ref();
+        format!(
+            "[C{}] Connection Opened: dir={direction} host={} encrypted={} auth={} user={} container_id={}",
+            handle.number,
+            self.address,
+            tls.map_or("no", |(version, _)| version),
+            self.mechanism.as_deref().unwrap_or("no"),
+            self.user.as_deref().unwrap_or("(null)"),
+            self.container,
+        )
     }
 
     /// Whether a message with these annotations, which this peer has sent, came into the network there.

@@ -15,6 +15,7 @@ use skupper_routing::edge::{self, Beyond, Side};
 use super::describe::{LinkRow, Peer};
 use crate::auto_link::AutoLink;
 use crate::clock::Moment;
+use crate::core::addresses::Apart;
 use crate::core::forwarding::Sink;
 use crate::transit::inbox::Inbox;
 use crate::transit::pipe::Consumer;
@@ -334,6 +335,10 @@ impl Sink for LinkSink {
     fn takes_early(&self) -> bool {
         // By other links it goes without the routers' section that says so.
         self.streams && self.connection.takes_early()
+    }
+
+    fn apart(&self) -> Option<Apart> {
+        Apart::of(self.connection.role)
     }
 }
 

@@ -66,14 +66,7 @@ impl Task {
         if let End::Receiver(_) = link.end {
             return;
         }
-        link.counts.deliveries += 1;
-        let user = matches!(link.kind, Kind::Endpoint | Kind::Stream);
-        if presettled {
-            link.counts.presettled += 1;
-        } else {
-            link.counts.unsettled += 1;
-        }
-        if user {
+        if matches!(link.kind, Kind::Endpoint | Kind::Stream) {
             self.handle.note_delivery(self.moment);
         }
         let token = self.outbound.insert(Outbound {
@@ -130,6 +123,7 @@ impl Task {
         {
             sender.queue = queue;
             link.counts.dropped += dropped;
+            link.counts.presettled += dropped;
         }
     }
 
@@ -250,6 +244,7 @@ impl Task {
                 if more {
                     return Step::Rest;
                 }
+                self.count_sent(token);
                 if settled {
                     // Nothing comes back for it.
                     if let Some(outbound) = self.outbound.remove(token) {
@@ -286,6 +281,20 @@ impl Task {
         }
     }
 
+    /// Counts a delivery that has been sent to its end.
+    fn count_sent(&mut self, token: u32) {
+        let Some(outbound) = self.outbound.get_mut(token) else {
+            return;
+        };
+        let (id, presettled) = (outbound.link, outbound.presettled);
+        let Some(link) = self.link(id) else { return };
+        link.counts.deliveries += 1;
+        match presettled {
+            true => link.counts.presettled += 1,
+            false => link.counts.unsettled += 1,
+        }
+    }
+
     /// Counts a delivery of which nothing more is to be said; `state` is what became of it where its sender waited for that.
     fn over(&mut self, outbound: &Outbound, state: Option<&DeliveryState>) {
         let now = self.moment;
@@ -298,7 +307,11 @@ impl Task {
         let message = outbound.consumer.message();
         match outbound.presettled {
             true => link.pace.over(Some(age(message)), Outcome::Presettled, now),
-            false => link.settled(state, Some(age(message)), now),
+            false => {
+                // What was not sent to its end is not among the unsettled yet.
+                link.counts.unsettled += u64::from(!outbound.sent);
+                link.settled(state, Some(age(message)), now);
+            }
         }
         if let Some(origins) = &mut link.origins {
             let table = || context.dispatch.forwarding.load().table.clone();

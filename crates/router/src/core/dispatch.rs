@@ -148,6 +148,10 @@ impl Dispatch {
                     sink.deliver(consumer);
                     // Names made up here have no counters of their own: they come and go with each flow and each client.
                     self.uses.totals.egress.fetch_add(1, Ordering::Relaxed);
+                    if let Some(apart) = sink.apart() {
+                        let shares = self.uses.totals.apart.of(apart);
+                        shares.egress.fetch_add(1, Ordering::Relaxed);
+                    }
                     Ok(None)
                 }
                 None => Err((Undeliverable::NoRoute, consumer)),

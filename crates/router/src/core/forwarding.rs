@@ -24,6 +24,11 @@ pub trait Sink: Send + Sync {
     fn takes_early(&self) -> bool {
         false
     }
+
+    /// What is given to it is counted apart.
+    fn apart(&self) -> Option<Apart> {
+        None
+    }
 }
 
 /// One destination of this router: a link to a client, a connector, a consumer inside the router.

@@ -26,6 +26,7 @@ pub(crate) struct Connections {
 impl Connections {
     /// A connection was opened. Older ones that it replaces are closed.
     pub(crate) fn opened(&mut self, handle: Arc<ConnectionHandle>) {
+        self.look_for_split(&handle);
         if handle.purpose() == Purpose::Router && handle.incoming {
             self.replace(&handle);
         }
@@ -56,6 +57,29 @@ impl Connections {
                     description: "New inter-router connection takes precedence".to_owned(),
                 }));
             }
+        }
+    }
+
+    /// All connections of a connector have to lead to one router: a balancer in front of several breaks the group. Those that lead
+    /// elsewhere are not used, and nothing but that there are fewer than were asked for would show it.
+    fn look_for_split(&self, new: &ConnectionHandle) {
+        let Some(correlator) = correlator(new) else {
+            return;
+        };
+        let split = self.iter().find(|old| {
+            self::correlator(old) == Some(correlator)
+                && ordinal(old) == ordinal(new)
+                && container(old) != container(new)
+        });
+        if let Some(old) = split {
+            tracing::error!(
+                target: "ROUTER_CORE",
+                "Connection group failure: connections split across routers: {} ([C{}]) and {} ([C{}]): only those to the router of the first are used. Let the connector's host and port lead to one router, not to a balancer before several",
+                container(new).unwrap_or_default(),
+                new.number,
+                container(old).unwrap_or_default(),
+                old.number,
+            );
         }
     }
 
@@ -119,6 +143,10 @@ fn correlator(handle: &ConnectionHandle) -> Option<&str> {
     handle.peer.get()?.correlator.as_deref()
 }
 
+fn container(handle: &ConnectionHandle) -> Option<&str> {
+    Some(&handle.peer.get()?.container)
+}
+
 fn ordinal(handle: &ConnectionHandle) -> u64 {
     handle.peer.get().map_or(0, |peer| peer.group_ordinal)
 }
@@ -129,5 +157,40 @@ fn belongs(data: &ConnectionHandle, control: &ConnectionHandle) -> bool {
         && correlator(data).is_some()
         && correlator(data) == correlator(control)
         && ordinal(data) == ordinal(control)
+        && container(data) == container(control)
         && control.peer.get().is_some_and(|peer| peer.trunking)
+}
+
+#[cfg(test)]
+mod tests {
+    use skupper_amqp::{Map, Open, Symbol};
+    use skupper_management::entity::Role;
+
+    use super::*;
+    use crate::connection::describe::Peer;
+
+    /// A connection that a connector of this peer has opened; `data`: for streams.
+    fn connection(number: u64, container: &str, data: bool) -> Arc<ConnectionHandle> {
+        let handle = ConnectionHandle::new(number, 0, Role::InterRouter, true, "link".into(), None);
+        let mut open = Open::new(container);
+        open.properties = Map::new().with_symbol("qd.group-correlator", "group");
+        if data {
+            open.properties = open.properties.with_symbol("qd.inter-router-role", 4_i32);
+        }
+        open.offered_capabilities = vec![Symbol::from_static("qd.connection_trunking")];
+        handle.introduce(Peer::read(&open, 1, true, "127.0.0.1:1".to_owned()));
+        handle
+    }
+
+    #[test]
+    fn what_leads_to_another_router_carries_no_streams() {
+        let mut connections = Connections::default();
+        for (number, container, data) in [(1, "A", false), (2, "A", true), (3, "B", true)] {
+            connections.opened(connection(number, container, data));
+        }
+        connections.set_control(1, true);
+        let neighbours = connections.neighbours();
+        let data = neighbours[&LinkId(1)].data.iter();
+        assert_eq!(data.map(|handle| handle.number).collect::<Vec<_>>(), [2]);
+    }
 }

@@ -107,7 +107,7 @@ impl Message {
 
     /// Whether a client's octets come with its stream, before the server's end has answered.
     pub fn is_early(&self) -> bool {
-        self.annotations.flags & flags::EARLY != 0
+        self.annotations.is_early()
     }
 
     /// The head of a client's stream with which its first octets go.

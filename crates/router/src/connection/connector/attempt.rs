@@ -186,13 +186,9 @@ impl AmqpConnector {
         let _counted = Counted::new(&self.open);
         if member.index == 0 {
             let peer = handle.peer.get();
-            let container = peer.map_or("", |peer| peer.container.as_str());
             self.places()
                 .opened(peer.and_then(|peer| failover::read(&peer.properties)));
-            self.set_status(
-                Status::Success,
-                Some(format!("Connection Opened: container_id={container}")),
-            );
+            self.set_status(Status::Success, peer.map(|peer| peer.opening(&handle)));
             self.control
                 .send_replace(Some(member.revision.map_or(0, |revision| revision.ordinal)));
         }

@@ -52,6 +52,7 @@ impl Task {
         let (mut annotations, used) = match RouterAnnotations::parse(octets) {
             Ok(found) => found.unwrap_or_default(),
             Err(AnnotationsError::Incomplete) => return wait_or(malformed()),
+            Err(AnnotationsError::Malformed) => return Verdict::Refuse(malformed()),
             Err(error) => {
                 let condition = Condition::new(names::INVALID_FIELD, error.to_string());
                 return Verdict::Refuse(DeliveryState::rejected(condition));
@@ -116,7 +117,7 @@ impl Task {
         };
         let (treatment, priority) = self.context.dispatch.treated(&forwarding, &key);
         let multicast = treatment == Treatment::Multicast && key.is_synchronised();
-        if multicast && annotations.flags & flags::EARLY != 0 {
+        if multicast && annotations.is_early() {
             return Verdict::Refuse(Undeliverable::TooEarly.state());
         }
         let streaming = more;
