@@ -5,6 +5,7 @@ mod connection;
 mod delivery;
 mod link;
 mod session;
+mod text;
 
 pub use condition::{Condition, names};
 pub use connection::{Close, Open};

@@ -231,20 +231,25 @@ fn frames_of_one_connection_are_told_when_that_is_asked_for() {
         });
     };
     begin(&mut raw);
-    assert!(!told("0 <- Begin"));
-    let wanted = json!({"enableProtocolTrace": true});
-    let update = Request {
-        name: None,
-        identity: Some(number.to_string()),
-        ..Request::update(Kind::Connection, "", wanted.as_object().unwrap().clone())
+    assert!(!told("0 <- @begin(17)"));
+    let update = |on: bool| {
+        let wanted = json!({"enableProtocolTrace": on});
+        Request {
+            name: None,
+            identity: Some(number.to_string()),
+            ..Request::update(Kind::Connection, "", wanted.as_object().unwrap().clone())
+        }
     };
-    let reply = asked.ask(&update);
+    let reply = asked.ask(&update(true));
     assert_eq!(reply.status, Status::OK, "{}", reply.description);
     assert_eq!(asked.rows(Kind::Connection)[0]["enableProtocolTrace"], true);
     begin(&mut raw);
     wait_for("frames in the log", || {
-        (told("1 <- Begin") && told("1 -> Begin")).then_some(())
+        (told("1 <- @begin(17)") && told("1 -> @begin(17)")).then_some(())
     });
+    assert_eq!(asked.ask(&update(false)).status, Status::OK);
+    begin(&mut raw);
+    assert!(!told("2 <- @begin(17)"));
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl Connection {
             self.trace.add(
                 channel,
                 Direction::In,
-                format_args!("{performative:?} ({payload})"),
+                format_args!("{performative} ({payload})"),
             );
         }
         if let Performative::Transfer(transfer) = performative {

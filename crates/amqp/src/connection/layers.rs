@@ -245,7 +245,7 @@ impl Connection {
             .map(|idle| u32::try_from(idle.as_millis() / 2).unwrap_or(u32::MAX));
         let open = Performative::Open(Box::new(open));
         if self.trace.is_on() {
-            self.trace.add(0, Direction::Out, format_args!("{open:?}"));
+            self.trace.add(0, Direction::Out, format_args!("{open}"));
         }
         self.output
             .append(|buf| frame::write_performative(buf, 0, &open));

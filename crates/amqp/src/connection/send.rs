@@ -9,6 +9,7 @@ use super::{
     trace::Direction,
 };
 use crate::{
+    codec::Reader,
     frame::{self, HEADER},
     performative::{
         Attach, Begin, Close, Condition, DeliveryState, DeliveryTag, Detach, Disposition, Flow,
@@ -24,7 +25,7 @@ impl Connection {
     pub(super) fn write(&mut self, channel: u32, performative: &Performative) {
         if self.trace.is_on() {
             self.trace
-                .add(channel, Direction::Out, format_args!("{performative:?}"));
+                .add(channel, Direction::Out, format_args!("{performative}"));
         }
         // A session's index is kept within 16 bits where sessions are made.
         self.output
@@ -296,12 +297,11 @@ impl Connection {
                 self.output.payload(slice);
             }
             if self.trace.is_on() {
-                let tag = delivery.tag.as_slice().escape_ascii();
-                let (handle, settled) = (link.handle, delivery.settled);
-                let what = format_args!(
-                    "Transfer {{ handle: {handle}, delivery_id: {id}, delivery_tag: {tag}, settled: {settled}, more: {more} }} ({taken})"
-                );
-                self.trace.add(channel.into(), Direction::Out, what);
+                let written = head.get(HEADER..len).unwrap_or_default();
+                if let Ok(transfer) = Performative::read(&mut Reader::new(written)) {
+                    let what = format_args!("{transfer} ({taken})");
+                    self.trace.add(channel.into(), Direction::Out, what);
+                }
             }
             session.sent_transfer();
             first = false;

@@ -114,11 +114,11 @@ fn frames_can_be_read_along() {
     assert_eq!(
         kinds,
         [
-            "0 -> Open",
-            "0 <- Begin",
-            "0 -> Begin",
-            "0 <- Attach",
-            "0 -> Close"
+            "0 -> @open",
+            "0 <- @begin",
+            "0 -> @begin",
+            "0 <- @attach",
+            "0 -> @close"
         ]
     );
     let close = lines.last().unwrap();

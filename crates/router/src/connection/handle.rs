@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
@@ -19,6 +19,11 @@ use crate::core::addresses::Apart;
 use crate::core::forwarding::Sink;
 use crate::transit::inbox::Inbox;
 use crate::transit::pipe::Consumer;
+
+/// Whether frames are told in the log: nobody has said, or management has.
+const AS_THE_MODULE: u8 = 0;
+const NOT_TRACED: u8 = 1;
+const TRACED: u8 = 2;
 
 /// Octets of control messages of one peer that may wait for the core.
 const MOST_CONTROL: usize = 8 * 1024 * 1024;
@@ -125,8 +130,8 @@ pub struct ConnectionHandle {
     established_now: Notify,
     /// Management has closed it; the peer may not have heard yet.
     closing: AtomicBool,
-    /// Management wants its frames in the log.
-    traced: AtomicBool,
+    /// Whether management wants its frames in the log, if it has said so.
+    traced: AtomicU8,
     /// Octets of control messages that wait for the core.
     control: AtomicUsize,
     /// When the last delivery came or left, in milliseconds; 0 before.
@@ -161,7 +166,7 @@ impl ConnectionHandle {
             established: AtomicBool::new(false),
             established_now: Notify::new(),
             closing: AtomicBool::new(false),
-            traced: AtomicBool::new(false),
+            traced: AtomicU8::new(AS_THE_MODULE),
         })
     }
 
@@ -277,12 +282,21 @@ impl ConnectionHandle {
 
     /// Has frames that are read and written from now on told in the log, or not any more.
     pub(crate) fn trace(&self, on: bool) {
-        self.traced.store(on, Ordering::Relaxed);
+        let traced = if on { TRACED } else { NOT_TRACED };
+        self.traced.store(traced, Ordering::Relaxed);
     }
 
-    /// Whether the connection's frames are told in the log.
+    /// Whether the connection's frames are told in the log: as management wants it, else by the level of their module.
     pub(crate) fn is_traced(&self) -> bool {
-        self.traced.load(Ordering::Relaxed)
+        match self.traced.load(Ordering::Relaxed) {
+            AS_THE_MODULE => tracing::event_enabled!(target: "PROTOCOL", tracing::Level::DEBUG),
+            traced => traced == TRACED,
+        }
+    }
+
+    /// Whether they are told whatever the level of their module is.
+    pub(crate) fn is_traced_anyway(&self) -> bool {
+        self.traced.load(Ordering::Relaxed) == TRACED
     }
 
     /// Whether a client's octets may go by it before the server's end has answered: to another router that takes them.

@@ -273,14 +273,13 @@ impl Task {
 
     /// Has the engine tell its frames where somebody wants to know them.
     fn watch_frames(&mut self) {
-        let by_log = tracing::event_enabled!(target: "PROTOCOL", tracing::Level::DEBUG);
-        self.amqp.set_trace(by_log || self.handle.is_traced());
+        self.amqp.set_trace(self.handle.is_traced());
     }
 
     fn tell_frames(&mut self) {
         let number = self.handle.number;
         while let Some(frame) = self.amqp.poll_trace() {
-            match self.handle.is_traced() {
+            match self.handle.is_traced_anyway() {
                 // Asked for, whatever the module's level is.
                 true => tracing::info!(target: "PROTOCOL", "[C{number}]:FRAME: {frame}"),
                 false => tracing::debug!(target: "PROTOCOL", "[C{number}]:FRAME: {frame}"),

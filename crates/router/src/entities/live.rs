@@ -156,7 +156,8 @@ impl Entities {
                 return Err(not_allowed());
             }
             connection.close_by_management();
-        } else if let Some(trace) = trace {
+        } else if let Some(trace) = trace.filter(|trace| *trace != connection.is_traced()) {
+            // What an UPDATE leaves out comes as it is.
             connection.trace(trace);
         }
         Ok(wanted)
