@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use common::clients::*;
 use common::*;
 use serde_json::json;
-use skupper_client::ClientError;
+use skupper_client::{Client, ClientError, Subscription};
 use skupper_router::Router;
 
 fn pair() -> (Router, Router) {
@@ -60,28 +60,34 @@ fn a_large_message_arrives_whole() {
     });
 }
 
+/// Ten multicasts from one router, to two consumers there and to one at another. Who sent them, and the consumers.
+async fn told(west: &Router, east: &Router) -> (Client, [Subscription; 3]) {
+    let (here, there) = (client(west, "here"), client(east, "there"));
+    let mut consumers = [
+        here.subscribe("mc/news"),
+        here.subscribe("mc/news"),
+        there.subscribe("mc/news"),
+    ];
+    for consumer in &mut consumers {
+        attached(consumer).await;
+    }
+    wait_for("consumer elsewhere", || {
+        let forwarding = west.context().dispatch.forwarding.load();
+        let key = west.context().dispatch.key("mc/news");
+        forwarding.table.remotes(&key).map(|_| ())
+    });
+    let producer = client(west, "producer");
+    for n in 0..10 {
+        send(&producer, "mc/news", &n.to_string()).await;
+    }
+    (producer, consumers)
+}
+
 #[test]
 fn a_multicast_reaches_every_consumer_once() {
     let (west, east) = pair();
     run(async {
-        let (here, there) = (client(&west, "here"), client(&east, "there"));
-        let mut consumers = [
-            here.subscribe("mc/news"),
-            here.subscribe("mc/news"),
-            there.subscribe("mc/news"),
-        ];
-        for consumer in &mut consumers {
-            attached(consumer).await;
-        }
-        wait_for("consumer elsewhere", || {
-            let forwarding = west.context().dispatch.forwarding.load();
-            let key = west.context().dispatch.key("mc/news");
-            forwarding.table.remotes(&key).map(|_| ())
-        });
-        let producer = client(&west, "producer");
-        for n in 0..10 {
-            send(&producer, "mc/news", &n.to_string()).await;
-        }
+        let (_, mut consumers) = told(&west, &east).await;
         for consumer in &mut consumers {
             for n in 0..10 {
                 assert_eq!(text(consumer).await, n.to_string());
@@ -101,24 +107,7 @@ fn counted(router: &Router, address: &str) -> [u64; 3] {
 fn deliveries_are_counted_and_what_routers_say_to_each_other_is_not() {
     let (west, east) = pair();
     run(async {
-        let (here, there) = (client(&west, "here"), client(&east, "there"));
-        let mut consumers = [
-            here.subscribe("mc/news"),
-            here.subscribe("mc/news"),
-            there.subscribe("mc/news"),
-        ];
-        for consumer in &mut consumers {
-            attached(consumer).await;
-        }
-        wait_for("consumer elsewhere", || {
-            let forwarding = west.context().dispatch.forwarding.load();
-            let key = west.context().dispatch.key("mc/news");
-            forwarding.table.remotes(&key).map(|_| ())
-        });
-        let producer = client(&west, "producer");
-        for n in 0..10 {
-            send(&producer, "mc/news", &n.to_string()).await;
-        }
+        let (producer, mut consumers) = told(&west, &east).await;
         // What is addressed to a router itself, as requests of its agent are.
         let _within = east.context().subscribe("_local/agent");
         let agent = "_topo/0/east/agent";
