@@ -318,11 +318,39 @@ fn a_holder_is_called_as_openssl_calls_it() {
         ],
         &[(rcgen::DnType::CommonName, "M\u{fc}ller\t\u{2028}x")],
     ];
+    let text = |value: &str| rcgen::DnValue::from(value);
+    let mut subjects: Vec<Vec<(rcgen::DnType, rcgen::DnValue)>> = subjects
+        .iter()
+        .map(|subject| {
+            subject
+                .iter()
+                .map(|(kind, value)| (kind.clone(), text(value)))
+                .collect()
+        })
+        .collect();
+    // Attributes whose names differ from registry to registry, and one that has none.
+    let kinds = "4 5 8 9 12 13 15 17 41 42 43 44 46 65 97"
+        .split(' ')
+        .map(|last| vec![2, 5, 4, last.parse().unwrap()]);
+    let more = [
+        vec![0, 9, 2342, 19_200_300, 100, 1, 1],
+        vec![0, 9, 2342, 19_200_300, 100, 1, 25],
+        vec![1, 2, 840, 113_549, 1, 9, 1],
+        vec![1, 3, 6, 1, 4, 1, 99_999, 7],
+    ];
+    subjects.extend(kinds.chain(more).map(|oid: Vec<u64>| {
+        let kind = rcgen::DnType::CustomDnType(oid);
+        vec![(kind, text("a, b"))]
+    }));
+    let wide = rcgen::DnValue::BmpString("Z\u{fc}rich \u{20ac}".try_into().unwrap());
+    subjects.push(vec![(rcgen::DnType::LocalityName, wide)]);
+    let teletex = rcgen::DnValue::TeletexString("Basel".try_into().unwrap());
+    subjects.push(vec![(rcgen::DnType::LocalityName, teletex)]);
     for subject in subjects {
         let mut parameters = rcgen::CertificateParams::default();
         parameters.distinguished_name = rcgen::DistinguishedName::new();
         for (kind, value) in subject {
-            parameters.distinguished_name.push(kind.clone(), *value);
+            parameters.distinguished_name.push(kind, value);
         }
         let made = parameters
             .self_signed(&rcgen::KeyPair::generate().unwrap())

@@ -221,6 +221,11 @@ fn a_delivery_that_its_sender_does_not_finish_is_aborted() {
         let (octets, last) = consumer.rest();
         assert!(!last.aborted && octets == message("whole"));
     }
+    wait_for("both kinds counted", || {
+        let links = east.entities().find(Kind::Link, "linkName", "in");
+        let counted = links[0]["deliveryCount"].as_u64().unwrap();
+        (links.len() == 1 && counted == 2 * ENDS.len() as u64).then_some(())
+    });
 }
 
 #[test]

@@ -132,9 +132,8 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
 /// One attribute as RFC 2253 §2.3 and §2.4 write it.
 fn escaped_attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     use x509_parser::asn1_rs::ToDer;
-    let registry = x509_parser::objects::oid_registry();
-    let Ok(kind) = x509_parser::objects::oid2abbrev(attribute.attr_type(), registry) else {
-        let oid = attribute.attr_type().to_id_string();
+    let oid = attribute.attr_type().to_id_string();
+    let Some((_, kind)) = SHORT_NAMES.iter().find(|(known, _)| *known == oid) else {
         let octets = attribute.attr_value().to_der_vec().unwrap_or_default();
         let octets: String = octets.iter().map(|octet| format!("{octet:02X}")).collect();
         return format!("{oid}=#{octets}");
@@ -158,9 +157,59 @@ fn escaped_attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     format!("{kind}={escaped}")
 }
 
+/// What OpenSSL calls the kinds of attributes, by which upstream's routers know users. Others are written by their number.
+const SHORT_NAMES: [(&str, &str); 23] = [
+    ("2.5.4.3", "CN"),
+    ("2.5.4.4", "SN"),
+    ("2.5.4.5", "serialNumber"),
+    ("2.5.4.6", "C"),
+    ("2.5.4.7", "L"),
+    ("2.5.4.8", "ST"),
+    ("2.5.4.9", "street"),
+    ("2.5.4.10", "O"),
+    ("2.5.4.11", "OU"),
+    ("2.5.4.12", "title"),
+    ("2.5.4.13", "description"),
+    ("2.5.4.15", "businessCategory"),
+    ("2.5.4.17", "postalCode"),
+    ("2.5.4.41", "name"),
+    ("2.5.4.42", "GN"),
+    ("2.5.4.43", "initials"),
+    ("2.5.4.44", "generationQualifier"),
+    ("2.5.4.46", "dnQualifier"),
+    ("2.5.4.65", "pseudonym"),
+    ("2.5.4.97", "organizationIdentifier"),
+    ("0.9.2342.19200300.100.1.1", "UID"),
+    ("0.9.2342.19200300.100.1.25", "DC"),
+    ("1.2.840.113549.1.9.1", "emailAddress"),
+];
+
 fn value(attribute: &AttributeTypeAndValue<'_>) -> String {
-    match attribute.as_str() {
-        Ok(text) => text.to_owned(),
-        Err(_) => String::from_utf8_lossy(attribute.as_slice()).into_owned(),
+    use x509_parser::asn1_rs::Tag;
+    let octets = attribute.as_slice();
+    match attribute.attr_value().tag() {
+        Tag::BmpString => {
+            let units = octets
+                .as_chunks()
+                .0
+                .iter()
+                .map(|pair| u16::from_be_bytes(*pair));
+            let read =
+                char::decode_utf16(units).map(|read| read.unwrap_or(char::REPLACEMENT_CHARACTER));
+            read.collect()
+        }
+        Tag::UniversalString => {
+            let units = octets
+                .as_chunks()
+                .0
+                .iter()
+                .map(|four| u32::from_be_bytes(*four));
+            units
+                .map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect()
+        }
+        // In practice it is Latin-1 that is in them.
+        Tag::TeletexString => octets.iter().copied().map(char::from).collect(),
+        _ => String::from_utf8_lossy(octets).into_owned(),
     }
 }

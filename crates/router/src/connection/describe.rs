@@ -120,15 +120,27 @@ impl Peer {
     }
 }
 
-/// Whether a router of this version keeps what waits for a server that has stopped, however much it is. Upstream's releases up to
-/// 3.5 do: they are made with releases of proton without a limit on what waits in a connection. Those made later close the
-/// connection when 4 MiB wait in it (`PN_DEFAULT_MAX_BUFFERED_DELIVERY_BYTES`), and what is no release may be made with anything.
+/// Upstream's releases that were looked at and keep what waits for a server that has stopped, however much it is: of each minor
+/// version the first and the last. They are made with releases of proton without a limit on what waits in a connection. Those
+/// made with a later one close the connection when 4 MiB wait in it (`PN_DEFAULT_MAX_BUFFERED_DELIVERY_BYTES`).
+const ROOMY: [((u32, u32), [u32; 2]); 6] = [
+    ((3, 0), [1, 1]),
+    ((3, 1), [0, 0]),
+    ((3, 2), [0, 0]),
+    ((3, 3), [0, 1]),
+    ((3, 4), [0, 2]),
+    ((3, 5), [0, 1]),
+];
+
+/// Whether a router of this version is such a release.
 fn is_roomy(version: &str) -> bool {
     let parts: Vec<Option<u32>> = version.split('.').map(|part| part.parse().ok()).collect();
-    let [Some(major), Some(minor), Some(_)] = parts[..] else {
+    let [Some(major), Some(minor), Some(patch)] = parts[..] else {
         return false;
     };
-    (2, 0) <= (major, minor) && (major, minor) <= (3, 5)
+    ROOMY
+        .iter()
+        .any(|(of, [first, last])| *of == (major, minor) && (*first..=*last).contains(&patch))
 }
 
 /// A link as management shows it.
@@ -211,14 +223,17 @@ mod tests {
 
     #[test]
     fn which_routers_take_more_than_they_say() {
-        for version in ["2.0.0", "2.7.6", "3.0.1", "3.4.2", "3.5.0", "3.5.12"] {
+        for version in ["3.0.1", "3.1.0", "3.3.1", "3.4.2", "3.5.0", "3.5.1"] {
             assert!(is_roomy(version), "{version}");
         }
         let others = [
             "",
             "3",
             "3.5",
-            "1.19.0",
+            "2.7.6",
+            "3.0.0",
+            "3.1.1",
+            "3.5.2",
             "3.6.0",
             "4.0.0",
             "3.5.1-rc1",

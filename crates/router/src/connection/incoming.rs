@@ -151,9 +151,6 @@ impl Task {
                 } = collecting;
                 let body = block::keep(octets.into_bytes().slice(used..));
                 let dispatch = &self.context.dispatch;
-                if message.enters() {
-                    dispatch.uses.count_ingress(&dispatch.uses.of(&key));
-                }
                 let copies = dispatch.multicast(&key, &message, &[body]);
                 if copies.is_empty() {
                     self.count_dropped(id, settled);

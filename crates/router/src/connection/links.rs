@@ -270,6 +270,15 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// Counts a delivery that has left.
+    pub(crate) fn sent(&mut self, presettled: bool) {
+        self.deliveries += 1;
+        match presettled {
+            true => self.presettled += 1,
+            false => self.unsettled += 1,
+        }
+    }
+
     /// Counts the outcome of a delivery that was counted as unsettled; `None` if its sender has not waited for one.
     pub(crate) fn settled(&mut self, state: Option<&DeliveryState>) {
         self.unsettled = self.unsettled.saturating_sub(1);

@@ -288,11 +288,7 @@ impl Task {
         };
         let (id, presettled) = (outbound.link, outbound.presettled);
         let Some(link) = self.link(id) else { return };
-        link.counts.deliveries += 1;
-        match presettled {
-            true => link.counts.presettled += 1,
-            false => link.counts.unsettled += 1,
-        }
+        link.counts.sent(presettled);
     }
 
     /// Counts a delivery of which nothing more is to be said; `state` is what became of it where its sender waited for that.
@@ -305,13 +301,14 @@ impl Task {
             return;
         };
         let message = outbound.consumer.message();
+        if !outbound.sent && (outbound.delivery.is_some() || !outbound.presettled) {
+            // It ends before its end, or before its beginning.
+            link.counts.sent(outbound.presettled);
+            link.counts.deliveries -= u64::from(outbound.delivery.is_none());
+        }
         match outbound.presettled {
             true => link.pace.over(Some(age(message)), Outcome::Presettled, now),
-            false => {
-                // What was not sent to its end is not among the unsettled yet.
-                link.counts.unsettled += u64::from(!outbound.sent);
-                link.settled(state, Some(age(message)), now);
-            }
+            false => link.settled(state, Some(age(message)), now),
         }
         if let Some(origins) = &mut link.origins {
             let table = || context.dispatch.forwarding.load().table.clone();

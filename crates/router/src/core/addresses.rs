@@ -199,3 +199,28 @@ impl AddressUses {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::testing::{Taker, dispatch, serve};
+    use crate::transit::message::Message;
+
+    #[test]
+    fn addresses_that_only_a_sender_has_named_are_not_kept() {
+        let dispatch = dispatch();
+        let multicast = |key: &AddressKey| dispatch.multicast(key, &Message::default(), &[]).len();
+        for n in 0..100 {
+            assert_eq!(multicast(&dispatch.key(&format!("mc/{n}"))), 0);
+        }
+        let key = dispatch.key("mc/known");
+        serve(&dispatch, &key, Arc::<Taker>::default());
+        assert_eq!(multicast(&key), 1);
+        let shards = dispatch.uses.shards.iter();
+        let kept: usize = shards.map(|shard| shard.lock().unwrap().len()).sum();
+        assert_eq!(kept, 1);
+        let totals = &dispatch.uses.totals;
+        let totals = [&totals.ingress, &totals.egress].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(totals, [101, 1]);
+    }
+}

@@ -145,9 +145,12 @@ impl Dispatch {
         match key.class() {
             Class::Local if key.text().starts_with(PREFIX) => match self.replies.get(key.text()) {
                 Some(sink) => {
+                    let comes_in = u64::from(consumer.message().comes_in());
                     sink.deliver(consumer);
                     // Names made up here have no counters of their own: they come and go with each flow and each client.
-                    self.uses.totals.egress.fetch_add(1, Ordering::Relaxed);
+                    let totals = &self.uses.totals;
+                    totals.ingress.fetch_add(comes_in, Ordering::Relaxed);
+                    totals.egress.fetch_add(1, Ordering::Relaxed);
                     if let Some(apart) = sink.apart() {
                         let shares = self.uses.totals.apart.of(apart);
                         shares.egress.fetch_add(1, Ordering::Relaxed);
@@ -173,12 +176,11 @@ impl Dispatch {
         let message = consumer.message();
         match &forwarding.uplink {
             Some(uplink) if !is_from_interior(message) && is_open(uplink, message) => {
-                let enters = message.enters() && message.tried.is_empty() && !message.again;
-                let way = deliver(uplink, consumer)?;
                 let totals = &self.uses.totals;
-                totals
-                    .ingress
-                    .fetch_add(u64::from(enters), Ordering::Relaxed);
+                // What is not taken so is offered in another way, and not counted again.
+                let comes_in = u64::from(message.comes_in());
+                totals.ingress.fetch_add(comes_in, Ordering::Relaxed);
+                let way = deliver(uplink, consumer)?;
                 totals.egress.fetch_add(1, Ordering::Relaxed);
                 Ok(Some(way))
             }
@@ -205,7 +207,7 @@ impl Dispatch {
         let forwarding = self.forwarding.load();
         let message = consumer.message();
         let origin = origin(&forwarding, message);
-        let enters = message.enters() && message.tried.is_empty() && !message.again;
+        let comes_in = message.comes_in();
         let link = forwarding
             .table
             .router(key.text())
@@ -214,7 +216,7 @@ impl Dispatch {
             Some(neighbour) => {
                 forward(neighbour, consumer, None)?;
                 let usage = self.uses.of(key);
-                if enters {
+                if comes_in {
                     self.uses.count_ingress(&usage);
                 }
                 self.uses.count_transit(&usage);
@@ -246,7 +248,7 @@ impl Dispatch {
         }
         let turn = usage.turn();
         let message = consumer.message();
-        if message.enters() && message.tried.is_empty() && !message.again {
+        if message.comes_in() {
             self.uses.count_ingress(&usage);
         }
         let inner = local.map_or(&[][..], |local| &local.in_process);
@@ -321,7 +323,16 @@ impl Dispatch {
     /// before it is complete, `body` is the beginning.
     pub fn multicast(&self, key: &AddressKey, message: &Message, body: &[Bytes]) -> Vec<Producer> {
         let forwarding = self.forwarding.load();
-        let usage = self.uses.of(key);
+        let local = forwarding.locals.get(key);
+        let remotes = forwarding.table.remotes(key);
+        let usage = match local.is_some() || remotes.is_some() {
+            true => self.uses.of(key),
+            // What only somebody who sends has named is not kept: he could name any number.
+            false => Arc::default(),
+        };
+        if message.comes_in() {
+            self.uses.count_ingress(&usage);
+        }
         let mut copies = Vec::new();
         let copy = || {
             let (producer, consumer) = pipe(message.clone());
@@ -335,7 +346,7 @@ impl Dispatch {
         };
         let came = message.came_by.as_ref().and_then(|handle| handle.beyond());
         let mut told_interior = !edge::is_for_interior(came);
-        if let Some(local) = forwarding.locals.get(key) {
+        if let Some(local) = local {
             let inner = local.in_process.iter().map(|inner| (inner, true));
             let links = local.links.iter().map(|link| (link, false));
             let destinations = inner.chain(links);
@@ -364,7 +375,7 @@ impl Dispatch {
                 self.uses.count_egress(&usage);
             }
         }
-        if let Some(remotes) = forwarding.table.remotes(key) {
+        if let Some(remotes) = remotes {
             let table = &forwarding.table;
             let entry = Entry {
                 origin: table.origin(message.annotations.ingress.as_deref()),

@@ -61,24 +61,26 @@ impl Connections {
     }
 
     /// All connections of a connector have to lead to one router: a balancer in front of several breaks the group. Those that lead
-    /// elsewhere are not used, and nothing but that there are fewer than were asked for would show it.
+    /// elsewhere than its control connection are not used, and nothing but that there are fewer than were asked for would show it.
     fn look_for_split(&self, new: &ConnectionHandle) {
-        let Some(correlator) = correlator(new) else {
+        let Some(correlator) = correlator(new).filter(|_| new.purpose() == Purpose::RouterData)
+        else {
             return;
         };
-        let split = self.iter().find(|old| {
-            self::correlator(old) == Some(correlator)
+        let control = self.iter().find(|old| {
+            old.purpose() == Purpose::Router
+                && self::correlator(old) == Some(correlator)
                 && ordinal(old) == ordinal(new)
-                && container(old) != container(new)
         });
-        if let Some(old) = split {
+        if let Some(control) = control.filter(|control| container(control) != container(new)) {
             tracing::error!(
                 target: "ROUTER_CORE",
-                "Connection group failure: connections split across routers: {} ([C{}]) and {} ([C{}]): only those to the router of the first are used. Let the connector's host and port lead to one router, not to a balancer before several",
+                "Connection group failure: connections split across routers: {} ([C{}]) and {} ([C{}]): only those to {} are used. Let the connector's host and port lead to one router, not to a balancer before several",
                 container(new).unwrap_or_default(),
                 new.number,
-                container(old).unwrap_or_default(),
-                old.number,
+                container(control).unwrap_or_default(),
+                control.number,
+                container(control).unwrap_or_default(),
             );
         }
     }

@@ -127,6 +127,7 @@ impl Dispatch {
         }
         let message = Message {
             presettled: true,
+            counted: true,
             ..Message::default()
         };
         if self.treatment(&key) == Treatment::Multicast {

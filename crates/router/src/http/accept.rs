@@ -167,6 +167,11 @@ impl Acceptor {
                         if self.exhausted.begins(Instant::now()) {
                             tracing::warn!(target: "HTTP", "Cannot accept on {}: {error}", self.listener.settings.host_port());
                         }
+                        // Where there are no descriptors left, the oldest gives its own.
+                        match self.listener.settings.ssl_profile.is_empty() {
+                            true => self.served.make_room(),
+                            false => self.shaking.make_room(),
+                        }
                         tokio::time::sleep(EXHAUSTED).await;
                     }
                 },

@@ -86,7 +86,7 @@ impl Opening<'_> {
             }
         }
         let message = Message {
-            again: early,
+            counted: early,
             ..Message::tcp_stream()
         };
         self.attempt(message)

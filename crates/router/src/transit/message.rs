@@ -38,8 +38,8 @@ pub struct Message {
     pub roomy: bool,
     /// When it came into the router.
     pub came: Moment,
-    /// It has been offered before in another way, and was counted then.
-    pub again: bool,
+    /// It is no delivery that comes in: this router has made it, or it was offered before in another way and counted then.
+    pub counted: bool,
 }
 
 /// The way that a delivery to one destination of several goes.
@@ -87,7 +87,7 @@ impl Default for Message {
             administers: true,
             roomy: false,
             came: Moment::now(),
-            again: false,
+            counted: false,
         }
     }
 }
@@ -97,6 +97,11 @@ impl Message {
     pub fn enters(&self) -> bool {
         let mut came_by = self.came_by.iter();
         self.annotations.trace.is_empty() && came_by.all(|one| one.role == Role::InterNetwork)
+    }
+
+    /// Whether it is to be counted as one that comes into the network here.
+    pub(crate) fn comes_in(&self) -> bool {
+        self.enters() && self.tried.is_empty() && !self.counted
     }
 
     /// Whether it goes to another destination when the next hop releases it (router protocol reference §6.3). A client's octets that

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::common::{
-    echo, free_port, inter_router_connector, inter_router_listener, server, tcp_connector,
-    tcp_listener, wait_for,
+    PATIENCE, echo, free_port, inter_router_connector, inter_router_listener, server,
+    tcp_connector, tcp_listener, wait_for,
 };
 use super::node::{Make, Node, are_here};
 use super::traffic::{Open, count, reach, send_numbers};
@@ -83,7 +83,7 @@ fn stop_for_a_while([near, far]: [Make; 2]) {
     let flow = wait_for("open port", || TcpStream::connect(entrance).ok());
     let began = Instant::now();
     let sender = thread::spawn(move || send_numbers(flow, ALL));
-    stops.recv().unwrap();
+    stops.recv_timeout(PATIENCE).unwrap();
     println!(
         "| {near} → {far} | {:.0} Mb/s |",
         BEFORE as f64 * 8e-6 / began.elapsed().as_secs_f64()
@@ -92,7 +92,11 @@ fn stop_for_a_while([near, far]: [Make; 2]) {
     for _ in 0..10 {
         other.ping();
     }
-    assert_eq!(counts.recv().unwrap(), ALL, "{near} to {far}");
+    assert_eq!(
+        counts.recv_timeout(PATIENCE).unwrap(),
+        ALL,
+        "{near} to {far}"
+    );
     sender.join().unwrap();
     other.ping();
 }

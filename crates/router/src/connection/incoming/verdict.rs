@@ -148,7 +148,7 @@ impl Task {
             tried: Tried::default(),
             administers: self.administers(),
             came: collecting.came,
-            again: false,
+            counted: false,
         };
         Verdict::Forward {
             message,
