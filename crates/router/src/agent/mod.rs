@@ -62,6 +62,8 @@ impl Agent {
             shared.servers.start(listener, &shared)?;
         }
         let tasks = node::answer_at_management(&shared);
+        // A client that comes now finds the agent.
+        shared.context.core.until_in_force();
         Ok(Agent { shared, tasks })
     }
 

@@ -17,6 +17,7 @@ pub(crate) mod waiting;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use bytes::Bytes;
 use skupper_routing::edge::mesh::Bid;
@@ -67,6 +68,8 @@ pub(crate) enum CoreCommand {
     EdgeLinkLost { connection: u64, link: u64 },
     /// The router is about to end: others are not to send here what they could send elsewhere.
     Withdraw,
+    /// Somebody waits until what was said before is in force.
+    InForce(SyncSender<()>),
     /// Somebody wants to look.
     Look(Box<dyn FnOnce(&Core) + Send>),
 }
@@ -121,6 +124,14 @@ impl CoreHandle {
             destination,
             in_process,
         });
+    }
+
+    /// Waits, on a thread outside the router's runtime, until everybody who sends finds what was said to the core so far.
+    pub(crate) fn until_in_force(&self) {
+        let (told, answer) = sync_channel(1);
+        self.tell(CoreCommand::InForce(told));
+        // A router that is ending gives none.
+        let _ = answer.recv();
     }
 
     /// Removes a destination.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -38,6 +39,8 @@ pub(crate) struct Core {
     edge: Option<Edge>,
     /// Octets received from each neighbour when the engine was last told of them.
     heard: HashMap<LinkId, u64>,
+    /// Who is to be told when the table is what it is to be.
+    told_in_force: Vec<SyncSender<()>>,
     dirty: bool,
     /// Nobody is told of destinations any more; what comes for them all the same is taken.
     withdrawn: bool,
@@ -60,6 +63,7 @@ impl Core {
             connections: Connections::default(),
             watches: handle.watches.clone(),
             heard: HashMap::new(),
+            told_in_force: Vec::new(),
             dirty: false,
             withdrawn: false,
         }
@@ -123,6 +127,7 @@ impl Core {
                 }
             }
             CoreCommand::Withdraw => self.withdraw(),
+            CoreCommand::InForce(told) => self.told_in_force.push(told),
             CoreCommand::Look(look) => look(self),
         }
     }
@@ -345,6 +350,10 @@ impl Core {
                 self.dirty = false;
             }
             self.publish();
+        }
+        for told in self.told_in_force.drain(..) {
+            // Who waited may have gone.
+            let _ = told.try_send(());
         }
         self.dispatch.retry(Instant::now());
     }
