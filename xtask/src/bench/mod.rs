@@ -55,7 +55,7 @@ pub struct Options {
 /// Runs it, prints the table, and writes `figures.json` and `figures.svg` to `target/bench`.
 ///
 /// # Errors
-/// When a contender cannot be started, or moves no octets.
+/// When no contender is there, the servers cannot be started, or the results cannot be written.
 pub fn router(options: &Options) -> Result<()> {
     let folder = workspace().join("target/bench");
     std::fs::create_dir_all(&folder).context("target/bench cannot be made")?;
@@ -87,7 +87,7 @@ pub fn router(options: &Options) -> Result<()> {
                     .unwrap_or_default()
                     .trim()
             ));
-            measure(contender, &chosen, &setting, &mut measured)?;
+            measure(contender, &chosen, &setting, &mut measured);
         }
     }
     let figures: Vec<_> = chosen.iter().flat_map(|m| m.figures).collect();
@@ -142,33 +142,49 @@ fn contenders(options: &Options) -> Result<Vec<Contender>> {
     Ok(contenders)
 }
 
+/// Measures all figures of a contender once. What fails is tried once more with new processes, and then left out of this round: one
+/// contender that stands still must not take the figures of all others with it.
 fn measure(
     contender: &Contender,
     chosen: &[&Measurement],
     setting: &Setting,
     measured: &mut Measured,
-) -> Result<()> {
-    let mut shared = None;
+) {
+    let mut shared: Option<Pair> = None;
     for measurement in chosen.iter().filter(|m| m.by.contains(&contender.name())) {
-        let values = match measurement.run {
-            Run::On(run) => match &shared {
+        let names: Vec<_> = measurement.figures.iter().map(|f| f.name).collect();
+        let attempt = |shared: &mut Option<Pair>| match measurement.run {
+            Run::On(run) => match shared {
                 Some(pair) => run(pair, setting),
                 None => Pair::start(contender, setting, None)
                     .and_then(|pair| run(shared.insert(pair), setting)),
             },
             Run::Alone(run) => {
                 // Nothing runs beside it.
-                shared = None;
+                *shared = None;
                 run(contender, setting)
             }
         };
-        let names: Vec<_> = measurement.figures.iter().map(|f| f.name).collect();
-        let values =
-            values.with_context(|| format!("{} of {}", names.join(", "), contender.name()))?;
-        for (name, value) in names.into_iter().zip(values) {
-            let key = (name, contender.name());
-            measured.entry(key).or_default().extend(value);
+        let mut values = attempt(&mut shared);
+        if let Err(error) = &values {
+            let what = format!("{} of {}", names.join(", "), contender.name());
+            say(&format!("{what} failed and is tried once more: {error:#}"));
+            shared = None;
+            values = attempt(&mut shared);
+        }
+        match values {
+            Ok(values) => {
+                for (name, value) in names.into_iter().zip(values) {
+                    let key = (name, contender.name());
+                    measured.entry(key).or_default().extend(value);
+                }
+            }
+            Err(error) => {
+                say(&format!(
+                    "it failed again, and is left out of this round: {error:#}"
+                ));
+                shared = None;
+            }
         }
     }
-    Ok(())
 }
