@@ -15,8 +15,9 @@ use skupper_pki::{Credential, Expectation, Finding, Role, TrustBundle, judge};
 
 use crate::password::read_password;
 
-/// ALPN protocols offered to clients of TCP listeners.
-const TCP_ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
+/// ALPN protocols that TCP listeners take, the first that a client offers, too, being agreed on. HTTP/1.1 goes first, as at upstream's: the
+/// server is offered nothing but what was agreed on, and more servers can do that.
+const TCP_ALPN: [&[u8]; 2] = [b"http/1.1", b"h2"];
 /// Configurations kept of one revision. Only the protocols that clients negotiate make them many.
 const MOST_CONFIGURATIONS: usize = 64;
 
