@@ -270,10 +270,10 @@ impl Consumer {
         &self.shared.message
     }
 
-    /// Charges the delivery to a destination until it is settled.
+    /// Charges the delivery to a destination until the consumer settles it; one that is presettled until it has left.
     pub fn charge(&self, load: Load) {
         let mut state = self.shared.lock();
-        if !state.consumer_settled && !state.producer_settled {
+        if !state.consumer_settled {
             state.load = Some(load);
         }
     }
@@ -363,6 +363,21 @@ impl Drop for Consumer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_presettled_is_a_load_until_it_has_left() {
+        let destination = Arc::default();
+        let message = Message {
+            presettled: true,
+            ..Message::default()
+        };
+        let (producer, consumer) = pipe(message);
+        consumer.charge(Load::on(&destination));
+        producer.complete(true);
+        assert_eq!(destination.load(std::sync::atomic::Ordering::Relaxed), 1);
+        consumer.settle(DeliveryState::Accepted);
+        assert_eq!(destination.load(std::sync::atomic::Ordering::Relaxed), 0);
+    }
 
     #[test]
     fn the_last_octets_and_the_end_are_found_together() {
