@@ -232,6 +232,7 @@ impl Dispatch {
         let remotes = forwarding.table.remotes(key);
         if local.is_none() && remotes.is_none() {
             let unavailable = !self.edge
+                && consumer.message().enters()
                 && key.class() == Class::Mobile
                 && self.treated(&forwarding, key).0 == Treatment::Unavailable;
             let why = if unavailable {
@@ -244,7 +245,12 @@ impl Dispatch {
         let usage = self.uses.of(key);
         let (treatment, _) = self.treated(&forwarding, key);
         if treatment == Treatment::Unavailable {
-            return Err((Undeliverable::Unavailable, consumer));
+            // Another router is told that there is no way on; only who sends it is told what the address is.
+            let why = match consumer.message().enters() {
+                true => Undeliverable::Unavailable,
+                false => Undeliverable::NoRoute,
+            };
+            return Err((why, consumer));
         }
         let turn = usage.turn();
         let message = consumer.message();
