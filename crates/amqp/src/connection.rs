@@ -341,6 +341,13 @@ impl Connection {
         Ok(LinkId { index, generation })
     }
 
+    /// Whether the peer takes one more link on a session (its handle-max).
+    #[must_use]
+    pub fn has_handle(&self, session: SessionId) -> bool {
+        let session = self.session(session).ok();
+        session.is_some_and(|index| self.sessions.at(index).is_some_and(Session::has_handle))
+    }
+
     /// Answers an attach of the peer: the termini as they are (usually those of the peer, a dynamic address filled in).
     ///
     /// # Errors
@@ -380,7 +387,8 @@ impl Connection {
         Ok(())
     }
 
-    /// As receiver: lets the peer send `more` further deliveries. Sent with the next output (after the peer's attach).
+    /// As receiver: lets the peer send `more` further deliveries, and takes back a request to [drain](Self::drain). Sent with the
+    /// next output (after the peer's attach).
     ///
     /// # Errors
     /// When there is no such link, or we are its sender.
@@ -388,12 +396,14 @@ impl Connection {
         let index = self.link_as(link, Role::Receiver)?;
         if let Some(link) = self.links.at_mut(index) {
             link.credit = link.credit.saturating_add(more);
+            // Who grants wants deliveries, not the rest of the credit given up.
+            link.drain = false;
         }
         self.mark_link(index);
         Ok(())
     }
 
-    /// As receiver: asks the peer to use its credit now or to give it up, which [`Event::Flow`] with no credit tells.
+    /// As receiver: asks the peer to use its credit now or to give it up, which [`Event::GivenUp`] tells.
     ///
     /// # Errors
     /// When there is no such link, or we are its sender.

@@ -160,7 +160,11 @@ impl Messenger {
                     reason,
                 });
             }
-            Event::SessionBegun { .. } | Event::Flow { .. } | Event::Writable { .. } => {}
+            // No credit is asked back here.
+            Event::SessionBegun { .. }
+            | Event::Flow { .. }
+            | Event::GivenUp { .. }
+            | Event::Writable { .. } => {}
         }
         Ok(())
     }

@@ -16,12 +16,14 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use common::links::*;
-use common::raw::pour;
+use common::raw::{Raw, pour};
 use common::*;
 use serde_json::json;
-use skupper_amqp::connection::{Outgoing, Payload, Sent};
+use skupper_amqp::connection::{Event, Outgoing, Payload, Sent};
 use skupper_amqp::message::{RouterAnnotations, flags};
-use skupper_amqp::{DeliveryState, Map, Message, Open, Properties, Symbol, Value};
+use skupper_amqp::{
+    Attach, DeliveryState, Map, Message, Open, Properties, Role, Symbol, Terminus, Value,
+};
 use skupper_management::Kind;
 use skupper_management::agent::Store;
 
@@ -154,6 +156,83 @@ fn what_comes_of_a_stream_goes_on_at_once() {
     assert!(!last.more && last.payload == whole[whole.len() / 100 * 100..]);
     consumer.tell(&last, DeliveryState::Accepted, true);
     assert_eq!(producer.told(), ACCEPTED);
+}
+
+#[test]
+fn credit_is_given_up_though_a_stream_is_under_way() {
+    let router = interior("A", &[]);
+    let mut consumer = consumer(&router, "queue");
+    known(&router, "queue", 1, 0);
+    let mut producer = producer(&router, "queue", &[STREAM]);
+    let whole = message(&"0123456789".repeat(100));
+    producer.send(whole.slice(..500), true);
+    assert!(consumer.transfer().more);
+    consumer.raw.amqp.drain(consumer.link).unwrap();
+    let given_up = consumer.raw.wait("credit given up", |event| match event {
+        Event::GivenUp { credit, .. } => Some(*credit),
+        _ => None,
+    });
+    assert_eq!(given_up, 99);
+    // The stream has its credit and goes on.
+    producer.send(whole.slice(500..), false);
+    let last = consumer.transfer();
+    assert!(!last.more && last.payload == whole[500..]);
+}
+
+#[test]
+fn a_link_without_a_target_is_anonymous() {
+    let router = interior("A", &[]);
+    let mut consumer = consumer(&router, "queue");
+    known(&router, "queue", 1, 0);
+    let mut raw = Raw::open(stream_to(&router));
+    let session = raw.amqp.begin().unwrap();
+    let attach = Attach {
+        target: None,
+        ..Attach::new(
+            "out",
+            Role::Sender,
+            Terminus::default(),
+            Terminus::default(),
+        )
+    };
+    let link = raw.amqp.attach(session, attach).unwrap();
+    raw.wait("credit", |event| match event {
+        Event::Flow { credit, .. } => (*credit > 0).then_some(()),
+        _ => None,
+    });
+    let mut producer = Client { raw, link };
+    let message = Message {
+        properties: Some(Properties {
+            to: Some("queue".to_owned()),
+            ..Properties::default()
+        }),
+        ..Message::default()
+    };
+    producer.send(message.to_bytes(), false);
+    assert!(!consumer.transfer().more);
+}
+
+#[test]
+fn what_edge_routers_are_told_is_not_for_clients() {
+    let router = interior("A", &[]);
+    for address in [
+        "_$qd.edge_addr_tracking",
+        "_$qd.mesh_discovery",
+        "_$qd.mesh_id_negotiation",
+    ] {
+        for role in [Role::Sender, Role::Receiver] {
+            let mut raw = Raw::open(stream_to(&router));
+            let session = raw.amqp.begin().unwrap();
+            let at = Terminus::at(address);
+            let attach = Attach::new("link", role, at.clone(), at);
+            raw.amqp.attach(session, attach).unwrap();
+            let error = raw.wait("refusal", |event| match event {
+                Event::Detached { error, .. } => error.clone(),
+                _ => None,
+            });
+            assert_eq!(error.condition.as_str(), "qd:connection-role");
+        }
+    }
 }
 
 #[test]

@@ -76,6 +76,14 @@ pub enum Event {
         /// As sender: give up what cannot be used now, with [`drained`](super::Connection::drained).
         drain: bool,
     },
+    /// As receiver: the peer gave credit up that it had not used, as [`drain`](super::Connection::drain) asks it to. Whoever wants
+    /// deliveries again has to grant it anew, also where that was done already while the peer's answer was on its way.
+    GivenUp {
+        /// The link.
+        link: LinkId,
+        /// Deliveries that it will not send.
+        credit: u32,
+    },
     /// A session on which sending had stopped for its window can be sent on again.
     Writable {
         /// The session.

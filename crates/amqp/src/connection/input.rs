@@ -1,5 +1,6 @@
 //! Frames that come.
 
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -376,6 +377,7 @@ impl Connection {
         let Some(link) = self.links.at_mut(link_index) else {
             return Ok(());
         };
+        let mut given_up = 0;
         match link.role {
             Role::Sender => {
                 let limit = flow_link
@@ -393,6 +395,7 @@ impl Connection {
                     if advanced <= link.credit {
                         link.credit -= advanced;
                         link.delivery_count = count;
+                        given_up = advanced;
                     }
                 }
                 if link.credit == 0 {
@@ -406,6 +409,12 @@ impl Connection {
         let (credit, drain) = (link.credit, flow_link.drain);
         if flow.echo {
             self.mark_link(link_index);
+        }
+        if given_up > 0 {
+            self.events.push_back(Event::GivenUp {
+                link: self.link_id(link_index),
+                credit: given_up,
+            });
         }
         self.events.push_back(Event::Flow {
             link: self.link_id(link_index),
@@ -468,22 +477,17 @@ impl Connection {
             }
             link.credit -= 1;
             link.delivery_count = link.delivery_count.wrapping_add(1);
+            if session.received.contains_key(&id) {
+                let text = format!("delivery {id} is there already and not settled");
+                return Err(Condition::new(names::NOT_ALLOWED, text));
+            }
             let settled = transfer.settled == Some(true);
             if !settled && !transfer.aborted {
-                if session
-                    .received
-                    .insert(
-                        id,
-                        Unsettled {
-                            link: link_index,
-                            token: 0,
-                        },
-                    )
-                    .is_some()
-                {
-                    let text = format!("delivery {id} is there already and not settled");
-                    return Err(Condition::new(names::NOT_ALLOWED, text));
-                }
+                let unsettled = Unsettled {
+                    link: link_index,
+                    token: 0,
+                };
+                session.received.insert(id, unsettled);
                 link.unsettled += 1;
             }
             let message_format = transfer.message_format.unwrap_or(0);
@@ -507,7 +511,11 @@ impl Connection {
             return Err(Condition::new(names::NOT_ALLOWED, text));
         }
         receiving.settled |= transfer.settled == Some(true) || transfer.aborted;
-        if receiving.settled && session.received.remove(&receiving.id).is_some() {
+        if receiving.settled
+            && let Entry::Occupied(unsettled) = session.received.entry(receiving.id)
+            && unsettled.get().link == link_index
+        {
+            unsettled.remove();
             link.unsettled -= 1;
         }
         let incoming = Incoming {

@@ -107,6 +107,12 @@ impl Connection {
         };
         link.detach_sent = true;
         let (session, handle) = (link.session, link.handle);
+        if link.sending.take().is_some_and(|sending| sending.aborting)
+            && let Some(session) = self.sessions.at_mut(session)
+        {
+            // The detach ends the delivery, too.
+            session.aborts.retain(|&aborting| aborting != index);
+        }
         self.write(
             session,
             &Performative::Detach(Detach {
@@ -325,17 +331,18 @@ impl Connection {
         let Some(session) = self.sessions.at_mut(link.session) else {
             return;
         };
+        let id = sending.id;
+        // Whatever the peer still says of it, nobody waits for that.
+        if session.sent.remove(&id).is_some() {
+            link.unsettled -= 1;
+        }
         if session.remote_window == 0 {
             if !std::mem::replace(&mut sending.aborting, true) {
                 session.aborts.push_back(index);
             }
             return;
         }
-        let id = sending.id;
         link.sending = None;
-        if session.sent.remove(&id).is_some() {
-            link.unsettled -= 1;
-        }
         session.sent_transfer();
         let transfer = Transfer {
             handle: link.handle,
@@ -356,11 +363,11 @@ impl Connection {
         {
             self.send_abort(link);
             // The link can begin its next delivery.
-            if let Some(credit) = self.links.at(link).map(|link| link.credit) {
+            if let Some(&Link { credit, drain, .. }) = self.links.at(link) {
                 self.events.push_back(Event::Flow {
                     link: self.link_id(link),
                     credit,
-                    drain: false,
+                    drain,
                 });
             }
         }

@@ -95,6 +95,11 @@ impl Session {
         Some(handle)
     }
 
+    pub(super) fn has_handle(&self) -> bool {
+        !self.free_handles.is_empty()
+            || (self.next_handle <= self.handle_max && self.next_handle != NONE)
+    }
+
     /// Whether the window that the peer was told of is used up so far that it should be told anew.
     pub(super) fn is_low(&self) -> bool {
         let room = self.window - self.unreleased.min(self.window);

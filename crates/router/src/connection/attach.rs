@@ -17,7 +17,7 @@ use super::edge::DOWNLINK;
 use super::handle::{Command, LinkSink, Purpose};
 use super::links::{Address, Current, End, Kind, Link, ReceiverEnd, Replenish, SenderEnd};
 use super::outgoing::MOST_POOLED;
-use super::task::Task;
+use super::task::{Control, Task};
 use crate::core::CoreCommand;
 use crate::core::forwarding::Sink;
 use crate::event::Event;
@@ -210,7 +210,8 @@ impl Task {
         let id = match self.pooled() {
             Some(id) => id,
             None => {
-                let session = match self.stream_session {
+                let known = self.stream_session;
+                let session = match known.filter(|session| self.amqp.has_handle(*session)) {
                     Some(session) => session,
                     None => *self.stream_session.insert(self.amqp.begin().ok()?),
                 };
@@ -245,7 +246,20 @@ impl Task {
         }
         self.note_credit(id);
         self.mark_ready(id);
-        if self.control.sender == Some(id) && self.control.receiver.is_some() && !self.control.up {
+        self.look_at_control();
+    }
+
+    /// Notes that both control links are there and this router may send by its own.
+    fn look_at_control(&mut self) {
+        let Control {
+            sender: Some(sender),
+            receiver: Some(_),
+            up: false,
+        } = self.control
+        else {
+            return;
+        };
+        if self.amqp.credit(sender) > 0 {
             self.control.up = true;
             self.context
                 .core
@@ -261,7 +275,6 @@ impl Task {
         let Some(id) = self.by_number.get(&number).copied() else {
             return;
         };
-        let unused = self.amqp.credit(id);
         let edge = self.is_edge();
         let Some(link) = self.link(id) else { return };
         let key = link.address.as_ref().map(|address| address.key.clone());
@@ -272,14 +285,12 @@ impl Task {
             return;
         }
         if reachable {
-            // What it was asked to give back and still has is not owed.
-            let given_back = std::mem::take(&mut receiver.drained).saturating_sub(unused);
-            let owed = std::mem::take(&mut receiver.withheld) + given_back;
+            // What it was asked to give back and still has is not owed, and it may keep that now.
+            let owed = std::mem::take(&mut receiver.withheld);
             self.grant(id, owed);
         } else if !edge {
             // The peer uses what it has or gives it back. An edge router keeps its credit: what it has on its way is released
             // here.
-            receiver.drained = unused;
             let _ = self.amqp.drain(id);
         }
         if let Some(key) = key {
@@ -296,9 +307,8 @@ impl Task {
             LinkRole::Sender => attach.target.as_ref(),
             LinkRole::Receiver => attach.source.as_ref(),
         };
-        let Some(terminus) = terminus.cloned() else {
-            return self.refuse(id, "amqp:invalid-field", "an attach without its terminus");
-        };
+        // None at all is an anonymous one, as at upstream's.
+        let terminus = terminus.cloned().unwrap_or_default();
         if terminus.has(ROUTER) || terminus.has(ROUTER_DATA) {
             if self.is_edge() && self.handle.incoming {
                 // Both would wait for ever: this side for edge links, the peer for a HELLO.
@@ -323,7 +333,7 @@ impl Task {
         if !self.may_attach(id, &attach) {
             return;
         }
-        if self.is_edge() && self.on_edge_attached(id, &attach, &terminus) {
+        if self.on_edge_attached(id, &attach, &terminus) {
             return;
         }
         if terminus.coordinator {
@@ -381,6 +391,8 @@ impl Task {
             (false, true) => self.data.push(id),
             (false, false) => {}
         }
+        // The peer's credit may have come before its own attach.
+        self.look_at_control();
     }
 
     /// A producer attaches: deliveries will come.
@@ -543,7 +555,6 @@ pub(super) fn receiver(replenish: Replenish) -> ReceiverEnd {
         current: Current::Idle,
         watch: None,
         withheld: 0,
-        drained: 0,
         open: true,
         asks: 0,
     }

@@ -42,6 +42,9 @@ pub(super) struct EdgeSide {
     told: Tracking,
 }
 
+/// Changes of addresses, beyond two for each address, that wait for an edge router.
+const MOST_TRACKED: usize = 1000;
+
 impl Task {
     /// Whether the peer is an edge router, or this router is one and the peer another.
     pub(super) fn is_edge(&self) -> bool {
@@ -130,6 +133,13 @@ impl Task {
         }
     }
 
+    /// A session of this side's has ended: the next link begins another.
+    pub(super) fn forget_edge_session(&mut self, session: SessionId) {
+        for known in [&mut self.edge.endpoint, &mut self.edge.core] {
+            known.take_if(|known| *known == session);
+        }
+    }
+
     /// An attach that only edge routers make; false: it is an ordinary one.
     pub(super) fn on_edge_attached(
         &mut self,
@@ -146,6 +156,11 @@ impl Task {
             (Some(TRACKING), true) if interior => self.begin_tracking(id, attach),
             (Some(MESH), false) if interior => self.take_messages(id, attach, Kind::Mesh),
             (Some(BIDS), false) if between => self.take_messages(id, attach, Kind::Bids),
+            (Some(TRACKING | MESH), _) if interior => {
+                let text = "This address has messages for the other direction only";
+                self.refuse(id, "amqp:not-implemented", text);
+            }
+            // Messages between routers: nobody else is to read or to send them.
             (Some(TRACKING | MESH | BIDS), _) => {
                 let text = "Connection does not support this endpoint";
                 self.refuse(id, "qd:connection-role", text);
@@ -253,6 +268,18 @@ impl Task {
     /// Tells the edge router at the other end whether an address of its producers has a destination.
     fn track(&mut self, (key, reachable): (AddressKey, bool)) {
         let Some(id) = self.edge.tracking else { return };
+        let waiting = match self.link(id).map(|link| &link.end) {
+            Some(End::Sender(sender)) => sender.queue.len(),
+            _ => 0,
+        };
+        // Each change is told once; an edge router that takes none of them is asked to begin anew.
+        if waiting > MOST_TRACKED + 2 * self.edge.told.reachable() {
+            self.edge.tracking = None;
+            self.edge.told.end();
+            let text =
+                "the changes of addresses are not taken: attach this link again and grant credit";
+            return self.refuse(id, "amqp:resource-limit-exceeded", text);
+        }
         let body = Value::List(vec![Value::String(key.to_string()), Value::Bool(reachable)]);
         let message = AmqpMessage {
             header: Some(Header::default()),

@@ -56,7 +56,6 @@ impl Task {
                     &mut link.counts.unsettled
                 };
                 *counter += 1;
-                receiver.drained = receiver.drained.saturating_sub(1);
                 if user {
                     self.handle.note_delivery(now);
                 }
@@ -90,24 +89,25 @@ impl Task {
         self.amqp.release(session, 1);
         collecting.octets.push(payload);
         let settles = settled && !std::mem::replace(&mut collecting.settled, settled);
-        if aborted {
-            return self.settle_unforwarded(id, None, collecting.settled);
-        }
         let Some(link) = self.link(id) else { return };
         if settles {
             link.counts.settled(None);
         }
         let kind = link.kind;
+        if aborted {
+            return self.settle_unforwarded(id, None, collecting.settled);
+        }
         if matches!(
             kind,
             Kind::Control | Kind::Tracking | Kind::Mesh | Kind::Bids
         ) {
             if more {
-                if collecting.octets.as_slice().len() > MOST_WHOLE {
+                // A control message may be as long as what is kept for one peer: it names all addresses of a router.
+                if kind != Kind::Control && collecting.octets.as_slice().len() > MOST_WHOLE {
                     self.refuse(
                         id,
                         "amqp:link:message-size-exceeded",
-                        "a control message is too long",
+                        "a message between edge routers is too long",
                     );
                     return;
                 }
@@ -313,6 +313,19 @@ impl Task {
             self.grant(id, 1);
         } else {
             receiver.withheld += 1;
+        }
+    }
+
+    /// The peer gave credit up, as it was asked to while the link's address could not be reached. It is granted again with the address,
+    /// or at once where that has come back meanwhile.
+    pub(super) fn on_given_up(&mut self, id: LinkId, credit: u32) {
+        let Some(link) = self.link(id) else { return };
+        let End::Receiver(receiver) = &mut link.end else {
+            return;
+        };
+        match receiver.open {
+            true => self.grant(id, credit),
+            false => receiver.withheld += credit,
         }
     }
 

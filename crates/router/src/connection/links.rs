@@ -118,8 +118,6 @@ pub(crate) struct ReceiverEnd {
     pub(crate) watch: Option<Arc<Watch>>,
     /// Credit owed while the address cannot be reached.
     pub(crate) withheld: u32,
-    /// Credit that the peer had when the address could not be reached any more, and has not used since.
-    pub(crate) drained: u32,
     /// The address had a destination when last looked at.
     pub(crate) open: bool,
     /// What the producer asks for each delivery: bits of [`flags`](skupper_amqp::message::flags).

@@ -21,6 +21,7 @@ mod outgoing;
 mod pace;
 mod policed;
 pub mod proxy;
+mod ready;
 mod received;
 mod records;
 mod registry;

@@ -18,6 +18,9 @@ use crate::transit::pipe::{Consumer, End as StreamEnd};
 /// Streaming links without a stream that are kept in any case.
 pub(super) const MOST_POOLED: usize = 64;
 
+/// Control messages that wait for a neighbour.
+const MOST_CONTROL: usize = 4096;
+
 /// What became of one look at a link.
 enum Step {
     /// The next delivery can have its turn.
@@ -99,8 +102,12 @@ impl Task {
         let End::Sender(sender) = &mut link.end else {
             return;
         };
-        // Control messages are never so many, and none of them may be lost on the way.
-        if link.kind == Kind::Control || sender.queue.len() < capacity {
+        // Control messages are so many only where a neighbour takes none at all, and is lost then. It asks for what it has missed.
+        let capacity = match link.kind {
+            Kind::Control => capacity.max(MOST_CONTROL),
+            _ => capacity,
+        };
+        if sender.queue.len() < capacity {
             return;
         }
         let mut queue = std::mem::take(&mut sender.queue);
@@ -130,16 +137,12 @@ impl Task {
     /// Has a link looked at before the next write.
     pub(super) fn mark_ready(&mut self, id: LinkId) {
         let Some(link) = self.link(id) else { return };
-        let urgent = link.kind == Kind::Control;
+        let kind = link.kind;
         let End::Sender(sender) = &mut link.end else {
             return;
         };
         if !std::mem::replace(&mut sender.ready, true) {
-            if urgent {
-                self.ready.push_front(id);
-            } else {
-                self.ready.push_back(id);
-            }
+            self.ready.push(kind, id);
         }
     }
 
@@ -156,17 +159,21 @@ impl Task {
     /// Sends what there is, as far as output, windows and credit allow.
     pub(super) fn send_ready(&mut self) {
         while !self.starved {
-            let Some(id) = self.ready.pop_front() else {
+            let Some(id) = self.ready.pop() else {
                 return;
             };
             match self.link(id).map(|link| &mut link.end) {
                 Some(End::Sender(sender)) => sender.ready = false,
                 _ => continue,
             }
-            while let Step::Next = self.send_front(id) {}
-            if self.amqp.buffered_output() >= MOST_OUTPUT {
-                self.starved = true;
+            while let Step::Next = self.send_front(id) {
+                if self.amqp.buffered_output() >= MOST_OUTPUT {
+                    // The rest waits here, where what is more urgent overtakes it.
+                    self.mark_ready(id);
+                    break;
+                }
             }
+            self.starved = self.amqp.buffered_output() >= MOST_OUTPUT;
         }
     }
 
@@ -179,11 +186,7 @@ impl Task {
             return Step::Rest;
         };
         let Some(&token) = sender.queue.front() else {
-            if std::mem::take(&mut sender.draining) {
-                // A link that is gone has no credit.
-                let _ = self.amqp.drained(id);
-                self.note_credit(id);
-            }
+            self.give_up_credit(id);
             return Step::Rest;
         };
         let Some(outbound) = self.outbound.get_mut(token) else {
@@ -209,6 +212,7 @@ impl Task {
         let more = arrival.end.is_none();
         // The routers' section alone says nothing; it goes with what follows.
         if more && outbound.payload.len() == outbound.extra {
+            self.give_up_credit(id);
             return Step::Rest;
         }
         let settled = outbound.presettled || (!more && arrival.settled);
@@ -242,6 +246,7 @@ impl Task {
                     self.note_credit(id);
                 }
                 if more {
+                    self.give_up_credit(id);
                     return Step::Rest;
                 }
                 self.count_sent(token);
@@ -270,6 +275,18 @@ impl Task {
             }
             Ok(Sent::Credit) => Step::Rest,
             Err(_) => Step::Rest,
+        }
+    }
+
+    /// A link has nothing that can be sent now: what is left of its credit is given up, if the peer wants that.
+    fn give_up_credit(&mut self, id: LinkId) {
+        if let Some(link) = self.link(id)
+            && let End::Sender(sender) = &mut link.end
+            && std::mem::take(&mut sender.draining)
+        {
+            // A link that is gone has no credit.
+            let _ = self.amqp.drained(id);
+            self.note_credit(id);
         }
     }
 
@@ -372,10 +389,20 @@ impl Task {
     }
 
     /// The peer told what became of a delivery.
-    pub(super) fn on_outcome(&mut self, token: u32, state: Option<DeliveryState>, settled: bool) {
+    pub(super) fn on_outcome(
+        &mut self,
+        token: u32,
+        (link, delivery): (LinkId, u32),
+        state: Option<DeliveryState>,
+        settled: bool,
+    ) {
         let Some(outbound) = self.outbound.get_mut(token) else {
             return;
         };
+        // Another delivery may have its place by now.
+        if (outbound.link, outbound.delivery) != (link, Some(delivery)) {
+            return;
+        }
         if !settled {
             return outbound.consumer.update(state, false);
         }

@@ -19,6 +19,7 @@ use super::edge::EdgeSide;
 use super::handle::{Command, ConnectionHandle, Outlet};
 use super::links::{Address, Current, End, Inbound, Link, Outbound, Slab};
 use super::policed::{Denied, Policed};
+use super::ready::Ready;
 use super::resend::Kept;
 use super::transport::{Read, Transport, TransportError};
 use crate::clock::Moment;
@@ -127,7 +128,7 @@ pub(crate) struct Task {
     /// By the names that the peer was asked for: the links that such deliveries come by, and the addresses that they have here.
     pub(super) renamed: HashMap<String, (u64, Address)>,
     /// Links that have something to send.
-    pub(super) ready: VecDeque<LinkId>,
+    pub(super) ready: Ready,
     /// Links that wait for a session's window.
     pub(super) blocked: Vec<LinkId>,
     /// Sending stopped for the output's length.
@@ -194,7 +195,7 @@ impl Task {
             stream_session: None,
             auto_session: None,
             renamed: HashMap::new(),
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             blocked: Vec::new(),
             starved: false,
             collected: 0,
@@ -405,6 +406,7 @@ impl Task {
                 self.on_attached(link, by, *attach, now);
             }
             Event::Flow { link, drain, .. } => self.on_flow(link, drain),
+            Event::GivenUp { link, credit } => self.on_given_up(link, credit),
             Event::Writable { session } => {
                 let mut blocked = std::mem::take(&mut self.blocked);
                 blocked.retain(|link| {
@@ -422,16 +424,18 @@ impl Task {
                 }
             }
             Event::Disposition {
+                link,
                 delivery,
                 token,
                 role,
                 settled,
                 state,
-                ..
             } => match role {
-                skupper_amqp::Role::Sender => self.on_outcome(token as u32, state, settled),
+                skupper_amqp::Role::Sender => {
+                    self.on_outcome(token as u32, (link, delivery), state, settled);
+                }
                 skupper_amqp::Role::Receiver => {
-                    self.on_sender_settled(token as u32, delivery, settled)
+                    self.on_sender_settled(token as u32, (link, delivery), settled);
                 }
             },
             Event::Detached { link, error } => {
@@ -448,6 +452,7 @@ impl Task {
                 for known in own.into_iter().filter(|known| **known == Some(session)) {
                     *known = None;
                 }
+                self.forget_edge_session(session);
             }
             Event::SessionBegun { .. } | Event::Closed(_) => {}
         }

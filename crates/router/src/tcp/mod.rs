@@ -15,7 +15,7 @@ pub(crate) mod pump;
 mod set;
 mod socket;
 mod watch;
-mod window;
+pub(crate) mod window;
 
 pub use connector::TcpConnector;
 pub(crate) use connector::connect;

@@ -219,6 +219,32 @@ fn credit_does_not_grow_with_consumers_that_come_and_go() {
 }
 
 #[test]
+fn credit_that_was_being_given_up_comes_back_with_the_address() {
+    let hub = Hub::new(&[]);
+    let mut consumer = Raw::open(hub.connect(hub.ports.clients));
+    let taken = attach(&mut consumer, Role::Receiver, "queue");
+    let mut producer = Raw::open(hub.connect(hub.ports.clients));
+    let link = attach(&mut producer, Role::Sender, "queue");
+    let granted = |event: &Event| match event {
+        Event::Flow { credit, drain, .. } if *credit > 0 && !drain => Some(*credit),
+        _ => None,
+    };
+    let first = producer.wait("credit", granted);
+    consumer.amqp.detach(taken, None).unwrap();
+    assert!(consumer.turn());
+    producer.wait("drain", |event| {
+        matches!(event, Event::Flow { drain: true, .. }).then_some(())
+    });
+    // The address is back before the producer answers, and it need not give anything up any more.
+    let mut other = Raw::open(hub.connect(hub.ports.clients));
+    attach(&mut other, Role::Receiver, "queue");
+    producer.wait("credit", granted);
+    // It does so all the same: its answer was on its way.
+    producer.amqp.drained(link).unwrap();
+    assert_eq!(producer.wait("credit", granted), first);
+}
+
+#[test]
 fn a_producer_sends_without_credit() {
     let mut hub = Hub::new(&[]);
     let mut producer = Raw::open(hub.connect(hub.ports.clients));

@@ -28,6 +28,12 @@ impl Tracking {
         self.listens = false;
     }
 
+    /// Links whose address has a destination.
+    #[must_use]
+    pub fn reachable(&self) -> usize {
+        self.reachable.len()
+    }
+
     /// The address that a producer's link sends to has a destination now, or has none any more. What is to be told: nothing of
     /// an address that never had one.
     #[must_use]

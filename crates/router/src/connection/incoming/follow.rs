@@ -15,6 +15,7 @@ use super::super::pace::{Age, Outcome};
 use super::super::resend::Resend;
 use super::super::task::Task;
 use crate::core::addresses::Apart;
+use crate::tcp::window;
 use crate::transit::inbox::Bell;
 use crate::transit::message::Message;
 use crate::transit::pipe::{HIGH_WATER, Update, pipe};
@@ -22,9 +23,9 @@ use crate::transit::pipe::{HIGH_WATER, Update, pipe};
 /// Octets that wait for the slowest consumer of a multicast message: long, so that one who takes nothing for a while does not
 /// hold the others up. The copies share them.
 const MOST_MULTICAST: usize = 4 * 1024 * 1024;
-/// Octets that wait for the consumer of a delivery that must not be held back: far more than a TCP flow's window. A
+/// Octets that wait for the consumer of a delivery that must not be held back: more than a TCP flow's window. A
 /// sender that has more under way does not keep to it.
-const MOST_UNHELD: usize = 8 * 1024 * 1024;
+const MOST_UNHELD: usize = window::MOST as usize + 8 * 1024 * 1024;
 
 /// A delivery of which enough has come to be passed on.
 pub(super) struct Arrived {
@@ -202,7 +203,7 @@ impl Task {
     pub(in crate::connection) fn on_sender_settled(
         &mut self,
         token: u32,
-        delivery: u32,
+        delivery: (LinkId, u32),
         settled: bool,
     ) {
         if !settled {
@@ -211,7 +212,8 @@ impl Task {
         let Some(inbound) = self.inbound.get_mut(token) else {
             return;
         };
-        if inbound.delivery != delivery {
+        // One that is still collected has no token.
+        if (inbound.link, inbound.delivery) != delivery {
             return;
         }
         inbound.onward.settle();
