@@ -14,6 +14,7 @@ use crate::core::CoreHandle;
 use crate::core::dispatch::Dispatch;
 use crate::event::Events;
 use crate::listen::Ports;
+use crate::memory::Memory;
 use crate::policy::Policy;
 use crate::record::RecordIds;
 use crate::stuck::StuckAfter;
@@ -59,6 +60,8 @@ pub struct Context {
     pub past_links: PastLinks,
     /// When a delivery counts as stuck.
     pub stuck_after: StuckAfter,
+    /// How much memory the router may have.
+    pub(crate) memory: Memory,
 }
 
 /// Counters that number things, unique in the router while it runs.

@@ -23,6 +23,7 @@ pub mod entities;
 pub mod event;
 pub mod http;
 mod listen;
+mod memory;
 mod password;
 mod policy;
 pub mod record;

@@ -19,6 +19,7 @@ use crate::core::{self, Core, CoreHandle};
 use crate::entities::Entities;
 use crate::event::Events;
 use crate::listen::Ports;
+use crate::memory::{self, Memory};
 use crate::policy::directory;
 use crate::record::RecordIds;
 use crate::stuck::{self, StuckAfter};
@@ -105,6 +106,7 @@ impl Router {
             return Err(error);
         }
         stuck::start(router.context(), router.runtime());
+        memory::start(router.context(), &router.entities, router.runtime());
         Ok(router)
     }
 
@@ -114,6 +116,7 @@ impl Router {
         network: &Network,
         options: Options,
     ) -> Result<Self, StartError> {
+        let memory = Memory::new().map_err(StartError::Configuration)?;
         let dispatch = Arc::new(Dispatch::new(
             id.clone(),
             &network.network_id,
@@ -158,6 +161,7 @@ impl Router {
             numbers,
             past_links: Default::default(),
             stuck_after: options.stuck_after,
+            memory,
             observed: Arc::default(),
         });
         let entities = Arc::new(Mutex::new(Entities::new(context.clone())));

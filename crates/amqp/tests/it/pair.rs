@@ -471,10 +471,11 @@ fn what_is_said_of_an_aborted_delivery_is_not_told_and_nothing_follows_a_detach(
         ..Outgoing::default()
     };
     let mut payload = Payload::from(Bytes::from(vec![1; 4000]));
-    pair.connector
+    let sent = pair
+        .connector
         .connection
-        .transfer(sender, &delivery, &mut payload)
-        .unwrap();
+        .transfer(sender, &delivery, &mut payload);
+    assert_eq!(sent, Ok(Sent::Window(Some(0))));
     pair.settle();
     let came = transfers(pair.listener.events());
     // The abort waits for the window, and its owner may use the token for the next delivery.

@@ -6,7 +6,7 @@
 mod counters;
 pub mod logging;
 mod node;
-mod system;
+pub(crate) mod system;
 mod totals;
 mod view;
 

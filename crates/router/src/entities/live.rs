@@ -18,7 +18,7 @@ use crate::connection::describe::LinkRow;
 use crate::connection::handle::{Command, Purpose};
 use crate::core::addresses::Apart;
 use crate::core::forwarding::Forwarding;
-use crate::tcp::{FlowSet, OperStatus};
+use crate::tcp::{Flow, FlowSet, OperStatus};
 
 /// A connection that does not tell its links in this time is left out.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -143,7 +143,7 @@ impl Entities {
         let delete = wanted.get("adminStatus").and_then(Value::as_str) == Some("deleted");
         let trace = wanted.get("enableProtocolTrace").and_then(Value::as_bool);
         let Some(connection) = self.context.connections.get(number) else {
-            if delete && self.flow_sets().any(|(flows, _)| flows.close_one(number)) {
+            if delete && self.end_flow(number) {
                 return Ok(wanted);
             }
             if delete && self.is_egress(number) {
@@ -221,6 +221,18 @@ impl Entities {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Looks at each flow.
+    pub(crate) fn each_flow(&self, mut look: impl FnMut(u64, &Flow)) {
+        for (flows, _) in self.flow_sets() {
+            flows.each(&mut look);
+        }
+    }
+
+    /// Ends a flow by its number; false if it is not there any more.
+    pub(crate) fn end_flow(&self, number: u64) -> bool {
+        self.flow_sets().any(|(flows, _)| flows.close_one(number))
     }
 
     /// The flows of all TCP listeners and connectors.

@@ -22,7 +22,7 @@ use super::outward::Outward;
 use super::pump::{Ending, Ends, FlowCommand, FlowEnd, FlowInbox, FlowOctets, Pump};
 use super::set::Flow;
 use super::socket::Socket;
-use super::window::MOST;
+use super::window;
 use crate::context::Context;
 use crate::core::dispatch::Undeliverable;
 use crate::core::forwarding::Sink;
@@ -141,7 +141,7 @@ async fn run_client(
         reply_to: Some(context.dispatch.reply_address(reply.name())),
         correlation_id: record.and_then(|record| record.identity.clone()),
         alpn,
-        window: Some(MOST),
+        window: Some(context.memory.window()),
     };
     let mut early = Early::new(observed);
     let opening = Opening {
@@ -163,7 +163,7 @@ async fn run_client(
     };
     let mut arrival = HeadReader::new(answer, inbox.clone());
     let (window, consumer, rest) = match arrival.read().await {
-        HeadOutcome::Head(head, consumer, rest) => (window(&head, &consumer), consumer, rest),
+        HeadOutcome::Head(head, consumer, rest) => (taken(&head, &consumer), consumer, rest),
         // The other end sends something that is no stream.
         HeadOutcome::Wrong(consumer) | HeadOutcome::Malformed(consumer) => {
             consumer.settle(rejected());
@@ -191,8 +191,9 @@ async fn run_client(
 }
 
 /// What the end takes whose stream has come: what it says, or what is known of its router.
-fn window(head: &StreamHead, stream: &Consumer) -> Option<u64> {
-    head.window.or(stream.message().roomy.then_some(MOST))
+fn taken(head: &StreamHead, stream: &Consumer) -> Option<u64> {
+    head.window
+        .or(stream.message().roomy.then_some(window::MOST))
 }
 
 fn rejected() -> DeliveryState {
@@ -348,7 +349,7 @@ async fn run_server(
         HeadOutcome::Malformed(consumer) => return consumer.settle(rejected()),
         HeadOutcome::Lost | HeadOutcome::Closed => return,
     };
-    let window = window(&head, &consumer);
+    let window = taken(&head, &consumer);
     let Some(reply_to) = head.reply_to else {
         return consumer.settle(rejected());
     };
@@ -385,7 +386,7 @@ async fn run_server(
     let (producer, answer) = pipe(Message::tcp_stream());
     let reply = StreamHead {
         to: reply_to,
-        window: Some(MOST),
+        window: Some(context.memory.window()),
         ..StreamHead::default()
     };
     producer.push(reply.encode());

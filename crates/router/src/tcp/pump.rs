@@ -53,6 +53,8 @@ pub struct FlowOctets {
     pub outward: AtomicU64,
     /// Written to the socket.
     pub inward: AtomicU64,
+    /// Come for the socket, written or not.
+    arrived: AtomicU64,
     /// Microseconds from the first octet of the client to the first of the server; 0 until known.
     pub latency_us: AtomicU64,
     /// When octets were last read, as a [`Moment`] in milliseconds; 0 before.
@@ -74,6 +76,12 @@ impl FlowOctets {
             let last = last.load(Ordering::Relaxed);
             (last > 0).then(|| now.since(Moment::after(Duration::from_millis(last))))
         })
+    }
+
+    /// Octets that wait for the socket.
+    pub(crate) fn waiting(&self) -> u64 {
+        let arrived = self.arrived.load(Ordering::Relaxed);
+        arrived.saturating_sub(self.inward.load(Ordering::Relaxed))
     }
 
     /// Notes which way octets have just gone.
@@ -198,6 +206,8 @@ struct Inward {
     /// Gone once settled.
     consumer: Option<Consumer>,
     pending: VecDeque<Bytes>,
+    /// Octets that have come so far.
+    arrived: u64,
     written: u64,
     acknowledged: u64,
     end: Option<End>,
@@ -220,8 +230,10 @@ impl Pump {
         // Whatever came before the binding (the end of the stream, too) is looked for at once.
         inbox.ring(OUTWARD);
         inbox.ring(INWARD);
+        let mut arrived = 0;
         for chunk in &pending {
             outward.observed.feed(Side::Server, chunk);
+            arrived += chunk.len() as u64;
         }
         Pump {
             socket,
@@ -236,6 +248,7 @@ impl Pump {
             inward: Inward {
                 consumer: Some(consumer),
                 pending,
+                arrived,
                 written: 0,
                 acknowledged: 0,
                 end: None,
@@ -287,7 +300,10 @@ impl Pump {
                         }
                     }
                     _ => {
-                        if self.inward.hear(&mut self.outward.observed) {
+                        let lost = self.inward.hear(&mut self.outward.observed);
+                        let arrived = self.inward.arrived;
+                        self.octets.arrived.store(arrived, Ordering::Relaxed);
+                        if lost {
                             return Poll::Ready(Ending::Lost);
                         }
                     }
@@ -323,9 +339,10 @@ impl Inward {
     /// Takes what came; whether it breaks off.
     fn hear(&mut self, observed: &mut Observed) -> bool {
         if let Some(consumer) = &self.consumer {
-            let pending = &mut self.pending;
+            let (pending, arrived) = (&mut self.pending, &mut self.arrived);
             let arrival = consumer.take(|chunk| {
                 observed.feed(Side::Server, &chunk);
+                *arrived += chunk.len() as u64;
                 pending.push_back(chunk);
             });
             self.end = arrival.end;

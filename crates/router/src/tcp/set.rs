@@ -96,6 +96,13 @@ impl FlowSet {
             .collect()
     }
 
+    /// Looks at each flow.
+    pub(crate) fn each(&self, look: &mut impl FnMut(u64, &Flow)) {
+        for (number, flow) in &self.lock().open {
+            look(*number, flow);
+        }
+    }
+
     /// What all flows have carried so far, those that have ended included.
     pub(crate) fn carried(&self) -> Carried {
         let flows = self.lock();

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Octets after which a receiver acknowledges: 8 slots of 16 buffers of 4072 octets.
 pub(crate) const ACKNOWLEDGE_EVERY: u64 = 4072 * 16 * 8;
 /// Octets that a sender may always be ahead.
-const LEAST: u64 = 2 * ACKNOWLEDGE_EVERY;
+pub(crate) const LEAST: u64 = 2 * ACKNOWLEDGE_EVERY;
 /// Octets that a sender is ahead at most, and that this router takes: what waits where a receiver suddenly stops.
 pub(crate) const MOST: u64 = 16 * 1024 * 1024;
 

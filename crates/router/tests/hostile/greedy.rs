@@ -1,6 +1,7 @@
 //! Peers that send too much, that never listen, and that never say they do.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,9 +10,10 @@ use skupper_amqp::connection::{Event, LinkId, Outgoing, Payload, Sent};
 use skupper_amqp::{Attach, Message, Properties, Role, Terminus};
 
 use super::common::raw::{Raw, pour};
-use super::common::{free_port, server};
+use super::common::{echo, free_port, server, tcp_connector, wait_for};
 use super::either;
-use super::hub::{Hub, address, reach};
+use super::hub::{Hub, address, ping, reach};
+use super::routers::Router;
 
 const MEBI: usize = 1024 * 1024;
 /// A peer that is not written to for so long is held back.
@@ -185,6 +187,52 @@ fn a_consumer_does_not_keep_up_with_what_is_presettled() {
         matches!(event, Event::Transfer(_)).then_some(())
     });
     hub.serves_others();
+}
+
+#[test]
+fn a_crowd_of_readers_stands_still() {
+    const CEILING: u64 = 128 * MEBI as u64;
+    const READERS: usize = 150;
+    let (link, downloads, echoes) = (free_port(), free_port(), free_port());
+    let source = server(|mut stream| {
+        let block = vec![1; 64 * 1024];
+        while stream.write_all(&block).is_ok() {}
+    });
+    let end = |kind: &str| json!([kind, {"name": "link", "role": "inter-router", "host": "127.0.0.1", "port": link.to_string()}]);
+    let listener = |name: &str, port: u16| json!(["tcpListener", {"name": name, "address": name, "host": "127.0.0.1", "port": port.to_string()}]);
+    let far = [
+        end("listener"),
+        tcp_connector("download", source),
+        tcp_connector("echo", server(echo)),
+    ];
+    let near = [
+        end("connector"),
+        listener("download", downloads),
+        listener("echo", echoes),
+    ];
+    let _far = Router::start("far", &far);
+    let near = Router::with_ceiling("near", &near, CEILING);
+    let mut bystander = reach(address(echoes));
+    // Each takes an octet, and then nothing more.
+    let readers: Vec<_> = (0..READERS)
+        .map(|_| {
+            let mut reader = reach(address(downloads));
+            reader.read_exact(&mut [0]).unwrap();
+            reader
+        })
+        .collect();
+    near.said("flows are ended whose receivers have taken nothing for 10 seconds");
+    wait_for("memory", || {
+        (near.memory() < CEILING / 100 * 85).then_some(())
+    });
+    // Only as many have gone as had to.
+    let lives = |mut reader: &TcpStream| {
+        let mut octets = vec![0; 64 * 1024];
+        (0..1000).all(|_| matches!(reader.read(&mut octets), Ok(count) if count > 0))
+    };
+    assert!(readers.iter().any(lives), "all have been ended");
+    ping(&mut bystander);
+    ping(&mut reach(address(echoes)));
 }
 
 #[test]

@@ -10,6 +10,10 @@
     reason = "a test that panics has failed"
 )]
 
+/// The program's own: what is said of memory here is to be true of it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/process.rs"]

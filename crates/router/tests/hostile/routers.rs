@@ -31,6 +31,13 @@ impl Router {
         Self::after(share, id, sections)
     }
 
+    /// Starts one that may have so much memory.
+    pub(crate) fn with_ceiling(id: &str, sections: &[Value], octets: u64) -> Self {
+        let ceiling = format!("SKUPPER_ROUTER_MEMORY_CEILING={octets}; ");
+        let before = format!("{ceiling}export SKUPPER_ROUTER_MEMORY_CEILING; ");
+        Self::after(&before, id, sections)
+    }
+
     fn after(before: &str, id: &str, sections: &[Value]) -> Self {
         let router = Self::begin(before, id, sections);
         router.said("Router started");
