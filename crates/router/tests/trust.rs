@@ -372,6 +372,80 @@ fn a_renewed_credential_is_used_and_cuts_nothing() {
     });
 }
 
+/// Deletes a profile and makes another of its name.
+fn make_again(router: &Router, attributes: Value) {
+    let Value::Object(attributes) = attributes else {
+        panic!("attributes are a map")
+    };
+    let mut entities = router.entities();
+    let name = attributes["name"].as_str().unwrap();
+    let current = entities.find(Kind::SslProfile, "name", name).remove(0);
+    entities.delete(Kind::SslProfile, &current).unwrap();
+    entities.create(Kind::SslProfile, attributes).unwrap();
+}
+
+/// Waits until a router has connections that are open, all of this ordinal, and as far as it knows with this user.
+fn all_linked_by(router: &Router, ordinal: u64, user: &str) {
+    wait_for("connections of a credential", || {
+        let connections = router.context().connections.all();
+        let fits = connections.iter().all(|connection| {
+            let peer = connection.peer.get();
+            let users = peer.map(|peer| peer.user.as_deref().is_none_or(|known| known == user));
+            connection.ordinal == Some(ordinal) && users == Some(true)
+        });
+        (fits && !connections.is_empty()).then_some(())
+    });
+}
+
+#[test]
+fn who_has_used_a_profile_uses_the_one_that_is_made_in_its_place() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let server_files = server_files(home.path(), &ca);
+    let client_files = client_files(home.path(), &ca);
+    let west = west(&server_files);
+    let east = east(&client_files, &west, server(echo));
+    open_port(&west, "echo");
+    client_files.replace(&ca.leaf(Use::Client, "again", &[]));
+    make_again(&east, client_files.attributes("client", 3, 0));
+    wait_for("connection of the next revision", || {
+        let connections = west.context().connections.all();
+        let mut peers = connections
+            .iter()
+            .filter_map(|connection| connection.peer.get());
+        peers
+            .any(|peer| peer.group_ordinal == 3 && peer.user.as_deref() == Some("CN=again"))
+            .then_some(())
+    });
+    update_profile(&east, client_files.attributes("client", 4, 4)).unwrap();
+    all_linked_by(&east, 4, "");
+    all_linked_by(&west, 0, "CN=again");
+    // One whose ordinals begin anew: whatever was counted before is older.
+    client_files.replace(&ca.leaf(Use::Client, "anew", &[]));
+    make_again(&east, client_files.attributes("client", 1, 0));
+    all_linked_by(&east, 1, "");
+    all_linked_by(&west, 0, "CN=anew");
+    make_again(&west, server_files.attributes("server", 1, 1));
+    all_linked_by(&west, 1, "CN=anew");
+    update_profile(&west, server_files.attributes("server", 2, 2)).unwrap();
+    all_linked_by(&west, 2, "CN=anew");
+    assert_eq!(exchange(open_port(&west, "echo"), b"then"), b"then");
+}
+
+#[test]
+fn a_profile_that_could_not_be_loaded_is_made_anew() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let west = west(&server_files(home.path(), &ca));
+    let files = client_files(home.path(), &ca);
+    let mut nothing = files.profile("client");
+    nothing[1]["certFile"] = "nothing.crt".into();
+    let link = listener_port(&west, "link");
+    let sections = [nothing, secure_connector("link", link, "client")];
+    let east = router("east", &sections);
+    assert_eq!(refusal_at_connector(&east).check, "credential");
+    make_again(&east, files.attributes("client", 0, 0));
+    all_linked_by(&east, 0, "");
+}
+
 #[test]
 fn what_cannot_be_loaded_leaves_the_old_in_use() {
     let (home, ca) = (directory(), Ca::new("CA"));

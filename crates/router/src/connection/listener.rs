@@ -417,31 +417,43 @@ impl AmqpListener {
         if self.settings.ssl_profile.is_empty() {
             return;
         }
-        let profile = loop {
-            if let Ok(profile) = context.profiles.get(&self.settings.ssl_profile) {
-                break profile;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_FOR_PROFILE) => {}
-                () = self.stop.stopped() => return,
-            }
-        };
-        let mut revisions = profile.revisions();
-        loop {
-            tokio::select! {
-                changed = revisions.changed() => if changed.is_err() { return },
-                () = self.stop.stopped() => return,
-            }
-            let oldest = revisions.borrow_and_update().oldest;
-            for connection in context.connections.all() {
-                let outdated = connection.ordinal.is_some_and(|ordinal| ordinal < oldest);
-                if connection.incoming && *connection.owner == *self.settings.name && outdated {
-                    // It may be closing by itself.
-                    drop(connection.send(Command::Close {
-                        condition: "amqp:connection:forced",
-                        description: "the credential that the connection was made with is no longer valid".to_owned(),
-                    }));
+        // A profile that is deleted and made again is another one.
+        while !self.stop.is_stopped() {
+            let Ok(profile) = context.profiles.get(&self.settings.ssl_profile) else {
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK_FOR_PROFILE) => {}
+                    () = self.stop.stopped() => {}
                 }
+                continue;
+            };
+            let mut revisions = profile.revisions();
+            // As long as it is held it does not end.
+            drop(profile);
+            loop {
+                revisions.mark_unchanged();
+                self.close_outdated(&context);
+                tokio::select! {
+                    changed = revisions.changed() => if changed.is_err() { break },
+                    () = self.stop.stopped() => return,
+                }
+            }
+        }
+    }
+
+    fn close_outdated(&self, context: &Context) {
+        for connection in context.connections.all() {
+            let own = connection.incoming && *connection.owner == *self.settings.name;
+            let profile = &self.settings.ssl_profile;
+            if own && context.profiles.is_past(profile, connection.ordinal) {
+                // It may be closing by itself.
+                drop(
+                    connection.send(Command::Close {
+                        condition: "amqp:connection:forced",
+                        description:
+                            "the credential that the connection was made with is no longer valid"
+                                .to_owned(),
+                    }),
+                );
             }
         }
     }

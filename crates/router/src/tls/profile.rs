@@ -21,6 +21,14 @@ pub struct Revision {
     pub update: u64,
 }
 
+impl Revision {
+    /// Whether what was made with this ordinal may stay. One above the newest was counted before the ordinals began anew, which they
+    /// do where a profile is deleted and made again: it is older than all that there are now.
+    fn admits(&self, ordinal: u64) -> bool {
+        (self.oldest..=self.ordinal).contains(&ordinal)
+    }
+}
+
 /// One `sslProfile` entity.
 pub struct Profile {
     settings: Mutex<Settings>,
@@ -66,7 +74,7 @@ impl Profile {
             .clone()
     }
 
-    /// Tells of updates.
+    /// Tells of updates, and ends with the profile: another of its name may follow.
     pub fn revisions(&self) -> watch::Receiver<Revision> {
         self.revision.subscribe()
     }
@@ -104,16 +112,25 @@ impl Profile {
     fn update(&self, settings: Settings) -> Result<(), LoadError> {
         let mut current = self.settings_lock();
         // Files that nobody has wanted yet are not looked at.
-        if self.in_use().is_some() || self.problem().is_some() {
-            self.publish(Loaded::load(&settings))?;
-        }
-        let revision = Revision {
-            ordinal: settings.ordinal,
-            oldest: settings.oldest_valid_ordinal,
-            update: self.revision.borrow().update + 1,
-        };
+        let wanted = self.in_use().is_some() || self.problem().is_some();
+        let outcome = wanted.then(|| Loaded::load(&settings));
+        let mut published = Ok(());
+        // Whoever has what was loaded finds its ordinal among those that may stay.
+        self.revision.send_if_modified(|revision| {
+            if let Some(outcome) = outcome {
+                published = self.publish(outcome).map(drop);
+            }
+            if published.is_ok() {
+                *revision = Revision {
+                    ordinal: settings.ordinal,
+                    oldest: settings.oldest_valid_ordinal,
+                    update: revision.update + 1,
+                };
+            }
+            published.is_ok()
+        });
+        published?;
         *current = settings;
-        self.revision.send_replace(revision);
         Ok(())
     }
 }
@@ -125,7 +142,8 @@ pub struct Profiles {
 }
 
 impl Profiles {
-    /// A new profile; its files are not looked at before it is used.
+    /// A new profile; its files are not looked at before it is used. One of the name that was deleted while it was in use ends, and
+    /// whoever has used it uses this one from now on.
     pub fn create(&self, settings: Settings) -> Arc<Profile> {
         let name = settings.name.clone();
         let profile = Arc::new(Profile::new(settings));
@@ -139,7 +157,8 @@ impl Profiles {
         self.get(&settings.name)?.update(settings)
     }
 
-    /// Removes a profile. Whoever was made with it keeps what was loaded, until there is another of the name.
+    /// Removes a profile. Whoever was made with it keeps what was loaded, until there is another of the name; one that nobody could
+    /// load yet ends.
     pub fn remove(&self, name: &str) {
         let mut profiles = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if profiles
@@ -163,7 +182,14 @@ impl Profiles {
     pub(crate) fn is_past(&self, name: &str, ordinal: Option<u64>) -> bool {
         let Some(ordinal) = ordinal else { return false };
         let profile = self.get(name);
-        profile.is_ok_and(|profile| profile.revisions().borrow().oldest > ordinal)
+        profile.is_ok_and(|profile| !profile.revision.borrow().admits(ordinal))
+    }
+
+    /// The ordinal that new connections are made with, where there is such a profile.
+    pub(crate) fn newest(&self, name: &str) -> Option<u64> {
+        let profile = self.get(name).ok()?;
+        let newest = profile.revision.borrow().ordinal;
+        Some(newest)
     }
 
     /// For a TCP listener's next client.

@@ -140,11 +140,9 @@ impl AmqpConnector {
             ordinal,
         );
         let registered = context.connections.enter(&handle);
-        if context
-            .profiles
-            .is_past(&self.settings.ssl_profile, ordinal)
-        {
-            // What closes outdated connections did not see this one yet.
+        if self.is_outdated(member, context) {
+            // The credential was renewed meanwhile: the connections with it are those of another set, which this one must not
+            // anticipate.
             return Outcome::Refused;
         }
         let task = Task::new(context.clone(), handle.clone(), settings, transport, config);

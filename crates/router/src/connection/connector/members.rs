@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use rand::RngExt;
 
+use tokio::sync::watch;
+
 use super::AmqpConnector;
 use super::attempt::Outcome;
 use crate::connection::handle::ConnectionHandle;
 use crate::context::Context;
-use crate::tls::{Attempt, Profile, Revision};
+use crate::tls::{Attempt, Revision};
 
 /// The first wait after a failure.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -33,37 +35,33 @@ impl AmqpConnector {
         if self.settings.ssl_profile.is_empty() {
             return self.start_set(worker, None, &context);
         }
-        let Some(profile) = self.profile(&context).await else {
-            return;
-        };
-        let mut revisions = profile.revisions();
-        let mut current = *revisions.borrow_and_update();
-        self.start_set(worker, Some(current), &context);
-        loop {
-            tokio::select! {
-                changed = revisions.changed() => if changed.is_err() { return },
-                () = self.stop.stopped() => return,
-            }
-            let next = *revisions.borrow_and_update();
-            if next.ordinal > current.ordinal {
-                self.start_set(worker, Some(next), &context);
-            }
-            if next.oldest > current.oldest {
+        let mut newest = None;
+        // A profile that is deleted and made again is another one.
+        while let Some(mut revisions) = self.revisions(&context).await {
+            loop {
+                let revision = *revisions.borrow_and_update();
+                if newest.replace(revision.ordinal) != Some(revision.ordinal) {
+                    self.start_set(worker, Some(revision), &context);
+                }
                 let outdated = |handle: &ConnectionHandle| {
-                    handle.ordinal.is_some_and(|ordinal| ordinal < next.oldest)
+                    let profile = &self.settings.ssl_profile;
+                    context.profiles.is_past(profile, handle.ordinal)
                 };
                 let why = "the credential that the connection was made with is no longer valid";
                 self.close_connections(&context, outdated, why);
+                tokio::select! {
+                    changed = revisions.changed() => if changed.is_err() { break },
+                    () = self.stop.stopped() => return,
+                }
             }
-            current = next;
         }
     }
 
-    /// The profile, as soon as there is one.
-    async fn profile(self: &Arc<Self>, context: &Context) -> Option<Arc<Profile>> {
+    /// What the profile tells, as soon as there is one.
+    async fn revisions(self: &Arc<Self>, context: &Context) -> Option<watch::Receiver<Revision>> {
         loop {
             let error = match context.profiles.get(&self.settings.ssl_profile) {
-                Ok(profile) => return Some(profile),
+                Ok(profile) => return Some(profile.revisions()),
                 Err(error) => error,
             };
             let place = self.settings.host_port();
@@ -105,13 +103,13 @@ impl AmqpConnector {
         }
     }
 
-    /// Whether a newer set has taken the place of a member's.
-    fn is_outdated(&self, member: &Member, context: &Context) -> bool {
+    /// Whether another set has taken the place of a member's.
+    pub(super) fn is_outdated(&self, member: &Member, context: &Context) -> bool {
         let Some(revision) = member.revision else {
             return false;
         };
-        let profile = context.profiles.get(&self.settings.ssl_profile);
-        profile.is_ok_and(|profile| profile.revisions().borrow().ordinal > revision.ordinal)
+        let newest = context.profiles.newest(&self.settings.ssl_profile);
+        newest.is_some_and(|newest| newest != revision.ordinal)
     }
 
     /// Keeps one connection of a set open.
