@@ -43,7 +43,7 @@ fn start(port: u16) -> Skrouterd {
 }
 
 #[tokio::test]
-#[ignore = "needs upstream's skrouterd: SKROUTERD=path"]
+#[ignore = "needs SKROUTERD"]
 async fn upstreams_router_is_asked_changed_and_listened_to() {
     let port = free_port();
     let mut router = start(port);

@@ -94,10 +94,10 @@ pub(crate) async fn who(client: &Client, address: &str) -> String {
     }
 }
 
-pub(crate) fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(test);
+    runtime.block_on(test)
 }

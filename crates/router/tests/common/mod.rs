@@ -64,6 +64,12 @@ pub(crate) fn with_role(mut section: Value, role: &str) -> Value {
     section
 }
 
+/// The same section at a port that others are told of: one of the system's choice would not be known to them.
+pub(crate) fn at(mut section: Value, port: u16) -> Value {
+    section[1]["port"] = json!(port.to_string());
+    section
+}
+
 /// A listener for routers that presents a profile and demands a certificate.
 pub(crate) fn secure_listener(name: &str, profile: &str) -> Value {
     json!(["listener", {

@@ -7,10 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
 use super::common::{
-    PATIENCE, echo, free_port, inter_router_connector, inter_router_listener, server,
+    PATIENCE, at, echo, free_port, inter_router_connector, inter_router_listener, server,
     tcp_connector, tcp_listener, wait_for,
 };
 use super::node::{Make, Node, are_here};
@@ -55,20 +53,14 @@ fn stop_for_a_while([near, far]: [Make; 2]) {
         counted.send(octets).unwrap();
     });
     let port = free_port();
-    let mut listener = inter_router_listener("link");
-    listener[1]["port"] = json!(port.to_string());
     let sections = [
-        listener,
+        at(inter_router_listener("link"), port),
         tcp_connector("slow", slow),
         tcp_connector("echo", server(echo)),
     ];
     let _far = Node::start(far, directory.path(), "interior", "FAR", &sections);
     let entrances = [free_port(), free_port()];
-    let [slow, echo] = [0, 1].map(|n| {
-        let mut entrance = tcp_listener(["slow", "echo"][n]);
-        entrance[1]["port"] = json!(entrances[n].to_string());
-        entrance
-    });
+    let [slow, echo] = [0, 1].map(|n| at(tcp_listener(["slow", "echo"][n]), entrances[n]));
     let link = inter_router_connector("link", relay(port));
     let _near = Node::start(
         near,

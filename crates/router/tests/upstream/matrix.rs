@@ -3,15 +3,15 @@
 use std::thread;
 use std::time::Instant;
 
-use serde_json::{Value, json};
-
-use super::common::trust::{Ca, Files, Use};
+use super::common::trust::Use;
 use super::common::{
-    echo, free_port, inter_router_connector, inter_router_listener, secure_connector,
+    at, echo, free_port, inter_router_connector, inter_router_listener, secure_connector,
     secure_listener, server, tcp_connector, tcp_listener, with_role,
 };
+use super::credentials::{Credentials, name};
+use super::links::{doubled, linked, linked_by, moved, set};
 use super::node::{Make, Node, are_here};
-use super::traffic::{Open, exercise, long, pass_messages, reach};
+use super::traffic::{EndsFirst, Open, exercise, long, pass_messages, reach};
 
 /// Clients of [`crowds_both_ways`], each with many flows.
 const CLIENTS: usize = 8;
@@ -75,116 +75,158 @@ fn every(shape: &Shape) {
     }
 }
 
-/// The certificates of both ends.
-struct Trust {
-    ca: Ca,
-    files: [Files; 2],
-}
-
-impl Trust {
-    const NAMES: [&'static str; 2] = ["server", "client"];
-
-    fn new(directory: &std::path::Path) -> Self {
-        let ca = Ca::new("CA");
-        let files = [0, 1].map(|end| Files::write(directory, Self::NAMES[end], &leaf(&ca, end)));
-        Trust { ca, files }
-    }
-
-    fn profile(&self, end: usize) -> Value {
-        self.files[end].profile(Self::NAMES[end])
-    }
-
-    /// New certificates, which new connections are to use; the old ones stay valid.
-    fn renew(&self, nodes: &[Node; 2]) {
-        for (end, node) in nodes.iter().enumerate() {
-            self.files[end].replace(&leaf(&self.ca, end));
-            let Value::Object(attributes) = self.files[end].attributes(Self::NAMES[end], 1, 0)
-            else {
-                panic!("attributes are a map")
-            };
-            node.update_profile(Self::NAMES[end], attributes);
-        }
-    }
-}
-
-fn leaf(ca: &Ca, end: usize) -> skupper_pki::Credential {
-    match end {
-        0 => ca.leaf(Use::Server, "server", &["127.0.0.1"]),
-        _ => ca.leaf(Use::Client, "client", &[]),
-    }
-}
-
-/// Two linked routers, each with a service for clients of the other.
-struct Pair {
+/// Two linked routers, each with services for clients of the other.
+struct Pair<'a> {
+    shape: &'a Shape,
+    makes: [Make; 2],
     nodes: [Node; 2],
-    /// Where clients of each reach the service of the other.
-    entrances: [u16; 2],
+    /// Where clients of each reach the echo of the other.
+    echoes: [u16; 2],
+    /// The same for the server that ends first.
+    ends: [u16; 2],
+    ends_first: EndsFirst,
     _directory: tempfile::TempDir,
 }
 
-impl Pair {
-    /// Starts the two; with TLS between them if there are certificates.
-    fn start(shape: &Shape, makes: [Make; 2], trust: Option<&Trust>) -> Self {
+const IDS: [&str; 2] = ["LISTENS", "CONNECTS"];
+
+impl<'a> Pair<'a> {
+    /// Starts the two; with TLS between them if there are credentials.
+    fn start(shape: &'a Shape, makes: [Make; 2], credentials: Option<&Credentials>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = free_port();
-        let mut listener = match trust {
-            Some(_) => secure_listener("link", Trust::NAMES[0]),
+        let listener = match credentials {
+            Some(_) => secure_listener("link", name(Use::Server)),
             None => inter_router_listener("link"),
         };
-        listener[1]["port"] = json!(port.to_string());
-        let connector = match trust {
-            Some(_) => secure_connector("link", port, Trust::NAMES[1]),
+        let connector = match credentials {
+            Some(_) => secure_connector("link", port, name(Use::Client)),
             None => inter_router_connector("link", port),
         };
-        let echo = server(echo);
-        let entrances = [free_port(), free_port()];
-        let ids = ["LISTENS", "CONNECTS"];
-        let links = [listener, connector];
+        let (echo, ends_first) = (server(echo), EndsFirst::start());
+        let (echoes, ends) = ([free_port(), free_port()], [free_port(), free_port()]);
+        let links = [at(listener, port), connector];
         let nodes = [0, 1].map(|end| {
-            let mut entrance = tcp_listener(ids[1 - end]);
-            entrance[1]["port"] = json!(entrances[end].to_string());
-            let link = with_role(links[end].clone(), shape.role);
-            let mut sections = vec![link, entrance, tcp_connector(ids[end], echo)];
-            sections.extend(trust.map(|trust| trust.profile(end)));
-            let (make, mode) = (makes[end], shape.modes[end]);
-            Node::start(make, directory.path(), mode, ids[end], &sections)
+            let (own, other) = (IDS[end], IDS[1 - end]);
+            let mut sections = vec![
+                with_role(links[end].clone(), shape.role),
+                at(tcp_listener(other), echoes[end]),
+                at(tcp_listener(&ends_of(other)), ends[end]),
+                tcp_connector(own, echo),
+                tcp_connector(&ends_of(own), ends_first.port),
+            ];
+            sections.extend(
+                credentials
+                    .iter()
+                    .flat_map(|credentials| credentials.sections(end)),
+            );
+            Node::start(
+                makes[end],
+                directory.path(),
+                shape.modes[end],
+                own,
+                &sections,
+            )
         });
         Pair {
+            shape,
+            makes,
             nodes,
-            entrances,
+            echoes,
+            ends,
+            ends_first,
             _directory: directory,
         }
     }
-}
 
-/// One link: traffic both ways, a renewal where there is TLS, the sudden end of whoever connects, and its return.
-fn link(shape: &Shape, makes: [Make; 2], secure: bool) {
-    let directory = tempfile::tempdir().unwrap();
-    let trust = secure.then(|| Trust::new(directory.path()));
-    let mut pair = Pair::start(shape, makes, trust.as_ref());
-    let (nodes, entrances) = (&mut pair.nodes, pair.entrances);
-    // Upstream's edge routers open no streams in a mesh.
-    let streams = shape.role != MESH.role || makes == [Make::Ours; 2];
-    let traffic = |nodes: &[Node; 2], octets| {
-        pass_messages(&nodes[0], &nodes[1]);
-        pass_messages(&nodes[1], &nodes[0]);
-        if streams {
-            for entrance in entrances {
-                exercise(reach(entrance), octets);
+    /// Upstream's edge routers open no streams in a mesh.
+    fn has_streams(&self) -> bool {
+        self.shape.role != MESH.role || self.makes == [Make::Ours; 2]
+    }
+
+    /// Flows and messages both ways; messages alone of as many octets where there are no flows.
+    fn traffic(&self, octets: u64) {
+        let by_messages = if self.has_streams() { 0 } else { octets };
+        pass_messages(&self.nodes[0], &self.nodes[1], by_messages);
+        pass_messages(&self.nodes[1], &self.nodes[0], by_messages);
+        if self.has_streams() {
+            for end in [0, 1] {
+                exercise(reach(self.echoes[end]), octets);
+                self.ends_first.exercise(reach(self.ends[end]));
             }
         }
-    };
-    traffic(nodes, long());
-    let mut open = streams.then(|| entrances.map(|entrance| Open::at(reach(entrance))));
-    if let Some(trust) = &trust {
-        trust.renew(nodes);
-        traffic(nodes, 1 << 20);
-        open.iter_mut().flatten().for_each(Open::ping);
     }
-    nodes[1].kill();
-    open.into_iter().flatten().for_each(Open::ends);
-    nodes[1].restart();
-    traffic(nodes, 1 << 20);
+
+    /// A flow each way, where there are any.
+    fn open(&self) -> Vec<Open> {
+        let echoes = self.echoes.iter().filter(|_| self.has_streams());
+        echoes.map(|port| Open::at(reach(*port))).collect()
+    }
+
+    /// Renews the credentials of both ends, then makes the old of one end invalid. Flows live as long as what they were begun with is
+    /// valid, and new ones go by new connections.
+    fn rotate(&self, credentials: &mut Credentials, expires: Use) {
+        let Shape { role, .. } = self.shape;
+        let [listens, connects] = &self.nodes;
+        // Upstream's connectors between edge routers take a new credential when they connect again.
+        let is_renewed = *role != MESH.role || self.makes[1] == Make::Ours;
+        // What goes on in a mesh goes by the connection that was there first, as long as it is.
+        let is_moved = *role != MESH.role;
+        let count = set(role);
+        linked_by(listens, count, credentials.ordinal);
+        linked(connects, count);
+        let mut old = self.open();
+        credentials.renew(&self.nodes);
+        let ordinal = credentials.ordinal;
+        for node in self.nodes.iter().filter(|_| is_renewed) {
+            doubled(node, count, ordinal);
+        }
+        for node in self.nodes.iter().filter(|_| is_moved) {
+            moved(node, ordinal);
+        }
+        old.iter_mut().for_each(Open::ping);
+        let mut new = if is_moved { self.open() } else { Vec::new() };
+        self.traffic(1 << 20);
+        old.iter_mut().for_each(Open::ping);
+        let expires = if is_renewed { expires } else { Use::Server };
+        credentials.expire(&self.nodes, expires);
+        old.into_iter().for_each(Open::ends);
+        linked_by(listens, count, ordinal);
+        match is_renewed {
+            true => linked_by(connects, count, ordinal),
+            false => linked(connects, count),
+        }
+        new.iter_mut().for_each(Open::ping);
+        self.traffic(1 << 20);
+        new.iter_mut().for_each(Open::ping);
+    }
+
+    /// The sudden end of one router, and its return.
+    fn restart(&mut self, end: usize) {
+        let open = self.open();
+        self.nodes[end].kill();
+        open.into_iter().for_each(Open::ends);
+        self.nodes[end].restart();
+        self.traffic(1 << 20);
+    }
+}
+
+fn ends_of(id: &str) -> String {
+    format!("{id}-ends")
+}
+
+/// One link: traffic both ways, renewals where there is TLS, the sudden end of each router, and its return.
+fn link(shape: &Shape, makes: [Make; 2], secure: bool) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut credentials = secure.then(|| Credentials::new(directory.path(), 2));
+    let mut pair = Pair::start(shape, makes, credentials.as_ref());
+    pair.traffic(long());
+    if let Some(credentials) = &mut credentials {
+        pair.rotate(credentials, Use::Client);
+        pair.rotate(credentials, Use::Server);
+    }
+    pair.restart(1);
+    pair.restart(0);
 }
 
 /// Clients on both sides at once, with hundreds of flows that begin and end while others are long: links are used again as
@@ -203,7 +245,7 @@ fn crowds_both_ways() {
         for _ in 0..ROUNDS {
             let flows: Vec<_> = (0..CLIENTS)
                 .map(|n| {
-                    let entrance = reach(pair.entrances[n % 2]);
+                    let entrance = reach(pair.echoes[n % 2]);
                     thread::spawn(move || exercise(entrance, 1 << 20))
                 })
                 .collect();

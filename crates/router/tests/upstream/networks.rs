@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::common::clients::{run, serve, who};
 use super::common::{
-    echo, free_port, inter_router_connector, inter_router_listener, server, tcp_connector,
+    at, echo, free_port, inter_router_connector, inter_router_listener, server, tcp_connector,
     tcp_listener, with_role,
 };
 use super::node::{Make, Node, are_here};
@@ -43,12 +43,6 @@ fn two_networks() {
 }
 
 const NETWORKS: [&str; 2] = ["east", "west"];
-
-/// A port of the system's choice would not be known to others.
-fn at(mut section: Value, port: u16) -> Value {
-    section[1]["port"] = json!(port.to_string());
-    section
-}
 
 fn auto_link(name: &str, more: Value) -> Value {
     let mut attributes = more;

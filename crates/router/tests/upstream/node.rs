@@ -29,16 +29,20 @@ impl fmt::Display for Make {
     }
 }
 
+/// Data connections of each connector between interior routers, whatever its make would choose.
+pub(crate) const DATA_CONNECTIONS: usize = 2;
+
 /// Upstream's binary, if there is one.
 fn skrouterd() -> Option<PathBuf> {
     std::env::var_os("SKROUTERD").map(PathBuf::from)
 }
 
-/// Whether routers of these makes can be started here.
+/// Whether routers of these makes can be started here. What wants upstream's is left out where it is not there, for tests that have
+/// something to show without it.
 pub(crate) fn are_here(makes: &[Make]) -> bool {
     let here = !makes.contains(&Make::Theirs) || skrouterd().is_some();
     if !here {
-        eprintln!("skipped: SKROUTERD names no binary of upstream's router");
+        println!("left out, since SKROUTERD names no binary of upstream's router: {makes:?}");
     }
     here
 }
@@ -61,7 +65,7 @@ impl Node {
     ) -> Self {
         let clients = free_port();
         let own = [
-            json!(["router", {"mode": mode, "id": id}]),
+            json!(["router", {"mode": mode, "id": id, "dataConnectionCount": DATA_CONNECTIONS.to_string()}]),
             json!(["listener", {"name": "clients", "host": "127.0.0.1", "port": clients.to_string()}]),
         ];
         let mut text = String::new();
@@ -81,7 +85,10 @@ impl Node {
         let command = match make {
             Make::Ours => process::ours("", &config),
             Make::Theirs => {
-                let mut command = Command::new(skrouterd().unwrap());
+                let binary = skrouterd();
+                let mut command = Command::new(binary.unwrap_or_else(|| {
+                    panic!("SKROUTERD has to name the binary of upstream's router")
+                }));
                 command.arg("-c").arg(&config);
                 command
             }
@@ -105,6 +112,14 @@ impl Node {
     /// An AMQP client of this router.
     pub(crate) fn client(&self, name: &str) -> Client {
         Client::new(Endpoint::tcp("127.0.0.1", self.clients), name).with_timeout(PATIENCE)
+    }
+
+    /// What its management tells of all entities of a type.
+    pub(crate) fn rows(&self, kind: Kind, attributes: &[&str]) -> Vec<Attributes> {
+        run(async {
+            let client = self.client("observer");
+            client.query(kind, attributes).await.unwrap()
+        })
     }
 
     /// Has the router load a profile anew.

@@ -1,16 +1,18 @@
 //! What goes through a link, and what must come of it.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use skupper_amqp::message::Body;
 use skupper_amqp::{Message, Properties};
 use skupper_client::{ClientError, Incoming};
 
 use super::common::clients::run;
-use super::common::{PATIENCE, connect, exchange, wait_for};
+use super::common::{PATIENCE, connect, exchange, server, wait_for};
 use super::node::Node;
 
 /// Flows at once.
@@ -18,6 +20,12 @@ const MANY: u8 = 50;
 
 /// How long one attempt to reach an echo waits.
 const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// What is sent to see whether somebody answers.
+const PROBE: u8 = b'x';
+
+/// Octets of a message, in several frames.
+const MESSAGE: usize = 32 * 1024;
 
 /// Octets of a long flow: a gibioctet where that was asked for.
 pub(crate) fn long() -> u64 {
@@ -35,7 +43,7 @@ pub(crate) fn reach(port: u16) -> SocketAddr {
         let mut stream = TcpStream::connect(address).ok()?;
         // A stream that was on its way to a router that died gets no answer.
         stream.set_read_timeout(Some(ATTEMPT)).ok()?;
-        stream.write_all(b"x").ok()?;
+        stream.write_all(&[PROBE]).ok()?;
         stream.read_exact(&mut [0]).ok()
     });
     address
@@ -98,6 +106,47 @@ pub(crate) fn count(from: &mut TcpStream, mut seen: impl FnMut(u64)) -> u64 {
     }
 }
 
+/// A server that ends its direction of a flow before its client does.
+pub(crate) struct EndsFirst {
+    pub(crate) port: u16,
+    /// How many octets have come from a client after that.
+    counted: Receiver<u64>,
+}
+
+impl EndsFirst {
+    /// Octets each way.
+    const OCTETS: u64 = 1 << 20;
+
+    pub(crate) fn start() -> Self {
+        let (sender, counted) = channel();
+        let port = server(move |stream| Self::serve(stream, &sender));
+        EndsFirst { port, counted }
+    }
+
+    fn serve(mut stream: TcpStream, counted: &Sender<u64>) {
+        let mut first = [0];
+        // Who has only looked whether somebody is there may be gone.
+        if stream.read_exact(&mut first).is_ok()
+            && stream.write_all(&first).is_ok()
+            && first != [PROBE]
+        {
+            send_numbers(stream.try_clone().unwrap(), Self::OCTETS);
+            counted.send(count(&mut stream, |_| ())).unwrap();
+        }
+    }
+
+    /// A flow through an address that leads to it: the client hears its end, and only then begins to send.
+    pub(crate) fn exercise(&self, address: SocketAddr) {
+        let mut stream = connect(address);
+        stream.write_all(b"!").unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+        assert_eq!(count(&mut stream, |_| ()), Self::OCTETS, "{address}");
+        send_numbers(stream, Self::OCTETS);
+        let counted = self.counted.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(counted, Self::OCTETS, "to the server behind {address}");
+    }
+}
+
 /// A flow that stays open.
 pub(crate) struct Open(TcpStream);
 
@@ -115,19 +164,27 @@ impl Open {
 
     /// Waits for its end, in order or not.
     pub(crate) fn ends(mut self) {
-        let _ = self.0.read_to_end(&mut Vec::new());
+        if let Err(error) = self.0.read_to_end(&mut Vec::new()) {
+            let is_open = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            assert!(!is_open, "it is open after {PATIENCE:?}");
+        }
     }
 }
 
-/// Messages from a producer at one router to a consumer at another. Who is told that a message may not have arrived sends it
-/// again, so it may come twice.
-pub(crate) fn pass_messages(from: &Node, to: &Node) {
+/// Messages of so many octets in all, but not few, from a producer at one router to a consumer at another, each of which is held
+/// against what it has to be. Who is told that a message may not have arrived sends it again, so it may come twice.
+pub(crate) fn pass_messages(from: &Node, to: &Node, octets: u64) {
+    let count = (octets / MESSAGE as u64).max(50);
     run(async {
         let (producer, consumer) = (from.client("producer"), to.client("consumer"));
         let address = format!("queue-{}-{}", from.clients, to.clients);
         let mut queue = consumer.subscribe(&address);
-        for n in 0..50_i32 {
-            let message = || Message::with_value(Properties::to(&address), n);
+        for n in 0..count {
+            let message = || Message {
+                properties: Some(Properties::to(&address)),
+                body: content(n),
+                ..Message::default()
+            };
             let began = Instant::now();
             while let Err(error) = producer.send(message()).await {
                 assert!(began.elapsed() < PATIENCE, "{error}");
@@ -141,13 +198,21 @@ pub(crate) fn pass_messages(from: &Node, to: &Node) {
             loop {
                 let next = tokio::time::timeout(PATIENCE, queue.next());
                 match next.await.unwrap().unwrap() {
-                    Incoming::Message(message) if message.body == Body::Value(n.into()) => break,
+                    Incoming::Message(message) if message.body == content(n) => break,
                     Incoming::Message(message) => {
-                        assert_eq!(message.body, Body::Value((n - 1).into()), "before {n}");
+                        let again = n > 0 && message.body == content(n - 1);
+                        assert!(again, "another message than {n}, or than what is before it");
                     }
                     Incoming::Attached => {}
                 }
             }
         }
     });
+}
+
+/// What stands in a message.
+fn content(n: u64) -> Body {
+    let numbers = (0..MESSAGE as u64 / 8).map(|at| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ at);
+    let octets: Vec<u8> = numbers.flat_map(u64::to_le_bytes).collect();
+    Body::Data(vec![Bytes::from(octets)])
 }
