@@ -9,6 +9,7 @@ use serde_json::Value;
 use skupper_management::{Attributes, Kind};
 
 use super::common::PATIENCE;
+use super::common::clients::{attached, run};
 use super::common::trust::Use;
 use super::credentials::subject;
 use super::node::{DATA_CONNECTIONS, Node};
@@ -172,6 +173,13 @@ pub(crate) fn moved(node: &Node, ordinal: u64) {
 
 fn identities<'a>(links: &[&'a Link]) -> HashSet<&'a str> {
     links.iter().map(|link| &*link.identity).collect()
+}
+
+/// Waits until one of upstream's routers that came back knows the others, then has it say something new. Others of upstream's may
+/// forget what it said of its addresses before they had heard of its new run, and do not ask again until these change.
+pub(crate) fn back_among_its_like(node: &Node, distances: &[(String, u64)]) {
+    knows(node, distances);
+    run(async { attached(&mut node.client("news").subscribe("news")).await });
 }
 
 /// Waits until a router knows others, each at this distance.

@@ -9,7 +9,7 @@ use super::common::{
     secure_listener, server, tcp_connector, tcp_listener, with_role,
 };
 use super::credentials::{Credentials, name};
-use super::links::{doubled, linked, linked_by, moved, set};
+use super::links::{back_among_its_like, doubled, linked, linked_by, moved, set};
 use super::node::{Make, Node, are_here};
 use super::traffic::{EndsFirst, Open, exercise, long, pass_messages, reach};
 
@@ -207,6 +207,9 @@ impl<'a> Pair<'a> {
         self.nodes[end].kill();
         open.into_iter().for_each(Open::ends);
         self.nodes[end].restart();
+        if self.makes == [Make::Theirs; 2] && self.shape.role == INTERIOR.role {
+            back_among_its_like(&self.nodes[end], &[(IDS[1 - end].to_owned(), 1)]);
+        }
         self.traffic(1 << 20);
     }
 }

@@ -12,7 +12,7 @@ use super::common::{
     secure_listener, server, tcp_connector, tcp_listener, with_role,
 };
 use super::credentials::{Credentials, name};
-use super::links::{doubled, knows, linked, linked_by, moved, set};
+use super::links::{back_among_its_like, doubled, knows, linked, linked_by, moved, set};
 use super::node::{Make, Node, are_here};
 use super::traffic::{Open, exercise, long, reach};
 use Make::{Ours, Theirs};
@@ -93,16 +93,19 @@ impl Net {
     fn settled(&self) {
         for (number, node) in self.nodes.iter().enumerate() {
             linked(node, self.connections(number));
-            let others = (0..self.nodes.len()).filter(|other| *other != number);
-            let distances: Vec<_> = others
-                .map(|other| match self.are_linked(number, other) {
-                    true => (id(other), 1),
-                    // These stand in a chain.
-                    false => (id(other), number.abs_diff(other) as u64),
-                })
-                .collect();
-            knows(node, &distances);
+            knows(node, &self.distances(number));
         }
+    }
+
+    fn distances(&self, from: usize) -> Vec<(String, u64)> {
+        let others = (0..self.nodes.len()).filter(|other| *other != from);
+        others
+            .map(|other| match self.are_linked(from, other) {
+                true => (id(other), 1),
+                // These stand in a chain.
+                false => (id(other), from.abs_diff(other) as u64),
+            })
+            .collect()
     }
 
     /// Flows between all these routers.
@@ -180,6 +183,9 @@ fn survives(makes: &[Make], links: Links, secure: bool, fails: usize, left: &[us
     living.iter_mut().for_each(Open::ping);
     net.exercise(left, SHORT);
     net.nodes[fails].restart();
+    if makes[fails] == Theirs && left.iter().any(|other| makes[*other] == Theirs) {
+        back_among_its_like(&net.nodes[fails], &net.distances(fails));
+    }
     net.exercise(&all, SHORT);
     living.iter_mut().for_each(Open::ping);
     let makes: Vec<String> = makes.iter().map(Make::to_string).collect();
