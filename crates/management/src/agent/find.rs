@@ -39,7 +39,7 @@ pub(super) fn find(request: &Request, store: &dyn Store) -> Result<(Kind, Attrib
         }
     }
     match found.len() {
-        0 => Err(missing(wanted, attribute, value, store)),
+        0 => Err(missing(request, wanted, (attribute, value), store)),
         1 => Ok(found.remove(0)),
         several => {
             let kinds: Vec<String> = found.iter().map(|(kind, _)| kind.to_string()).collect();
@@ -80,7 +80,28 @@ pub(super) fn complete(kind: Kind, mut entity: Attributes) -> Attributes {
     entity
 }
 
-fn missing(wanted: Option<Kind>, attribute: &str, value: &str, store: &dyn Store) -> Failure {
+fn missing(
+    request: &Request,
+    wanted: Option<Kind>,
+    (attribute, value): (&str, &str),
+    store: &dyn Store,
+) -> Failure {
+    let named = format!("{attribute}={}", bounded(value));
+    // The first words are upstream's, whose core answers for these types and knows no others.
+    match wanted {
+        Some(Kind::Connection) if request.operation.eq_ignore_ascii_case("UPDATE") => {
+            return Failure::BadRequest(format!("Bad Request: no connection with {named}"));
+        }
+        Some(
+            kind @ (Kind::ConfigAddress
+            | Kind::AutoLink
+            | Kind::Connection
+            | Kind::Link
+            | Kind::Address
+            | Kind::RouterMetrics),
+        ) => return Failure::NotFound(format!("Not Found: no {kind} with {named}")),
+        _ => {}
+    }
     let elsewhere = wanted.and_then(|kind| {
         let (other, _) = look_up(Kind::Entity, attribute, value, store)
             .into_iter()
@@ -93,17 +114,6 @@ fn missing(wanted: Option<Kind>, attribute: &str, value: &str, store: &dyn Store
     });
     match elsewhere {
         Some(text) => Failure::BadRequest(text),
-        // The first words are upstream's, whose core answers for these types.
-        None => Failure::NotFound(match wanted {
-            Some(
-                kind @ (Kind::ConfigAddress
-                | Kind::AutoLink
-                | Kind::Connection
-                | Kind::Link
-                | Kind::Address
-                | Kind::RouterMetrics),
-            ) => format!("Not Found: no {kind} with {attribute}={}", bounded(value)),
-            _ => format!("No entity with {attribute}={}", bounded(value)),
-        }),
+        None => Failure::NotFound(format!("No entity with {named}")),
     }
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::{Failure, Store, kind_named};
 use crate::document::{Indent, json_text};
-use crate::field::{scalar, whole};
+use crate::field::{bounded, scalar, whole};
 use crate::protocol::{Reply, Request, Status, address_of_router};
 use crate::schema::{self, entity_type};
 use crate::{Attributes, Kind, Value};
@@ -35,7 +35,7 @@ pub(super) fn answer(
         "GET-MGMT-NODES" => management_nodes(store),
         "GET-SCHEMA" => schema::describe(),
         "GET-JSON-SCHEMA" => json_schema(request)?,
-        "GET-LOG" => log(request, store),
+        "GET-LOG" => log(request, store)?,
         _ => return Err(super::not_implemented(operation, Kind::Management)),
     };
     Ok(Reply::new(Status::OK, body))
@@ -60,27 +60,36 @@ fn management_nodes(store: &dyn Store) -> Value {
 }
 
 fn json_schema(request: &Request) -> Result<Value, Failure> {
-    let indent = match request.properties.get("indent") {
-        None | Some(Value::Null) => Indent::None,
-        Some(indent) => match whole(indent) {
-            Some(spaces @ 0..=64) => Indent::Spaces(spaces as usize),
-            Some(_) => Indent::None,
-            None => {
-                return Err(Failure::BadRequest(format!(
-                    "'indent' must be a whole number, found {indent}"
-                )));
-            }
-        },
+    let indent = match number(request, "indent")? {
+        Some(spaces @ 0..=64) => Indent::Spaces(spaces as usize),
+        Some(_) | None => Indent::None,
     };
     Ok(json_text(&schema::describe(), indent).into())
 }
 
-fn log(request: &Request, store: &dyn Store) -> Value {
-    let limit = request
-        .properties
-        .get("limit")
-        .and_then(whole)
-        .and_then(|limit| usize::try_from(limit).ok());
+fn log(request: &Request, store: &dyn Store) -> Result<Value, Failure> {
+    let limit = number(request, "limit")?.and_then(|limit| usize::try_from(limit).ok());
     let lines = store.log(limit.filter(|limit| *limit > 0));
-    lines.iter().map(super::LogLine::to_value).collect()
+    Ok(lines.iter().map(super::LogLine::to_value).collect())
+}
+
+/// A property that is a whole number, if there is one. What cannot be read as such is refused as upstream's agent refuses it.
+fn number(request: &Request, property: &str) -> Result<Option<i64>, Failure> {
+    match request.properties.get(property) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(i64::from(*flag))),
+        Some(value) => {
+            let number = whole(value).or_else(|| Some(value.as_f64()? as i64));
+            let found = match value {
+                Value::String(text) => format!("'{}'", bounded(text)),
+                other => bounded(&other.to_string()),
+            };
+            let refusal = || {
+                Failure::Internal(format!(
+                    "ValueError: invalid literal for int() with base 10: {found} ('{property}' is a whole number)"
+                ))
+            };
+            number.map(Some).ok_or_else(refusal)
+        }
+    }
 }

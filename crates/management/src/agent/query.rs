@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::find::complete;
 use super::{Failure, Store, kind_named, own_entity};
-use crate::field::bounded;
+use crate::field::{bounded, scalar};
 use crate::protocol::{QueryResult, Reply, Request, Status};
 use crate::schema::entity_type;
 use crate::{Attributes, Kind, Value};
@@ -69,7 +69,7 @@ fn columns(request: &Request, kind: Option<Kind>) -> Result<Vec<String>, Failure
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(names)) => names
             .iter()
-            .map(|name| name.as_str().unwrap_or_default().to_owned())
+            .map(|name| scalar(name).unwrap_or_default())
             .collect(),
         Some(other) => {
             let found = bounded(&other.to_string());
@@ -120,12 +120,9 @@ impl Page<'_> {
         if self.is_full() {
             return ControlFlow::Break(());
         }
-        let mut entity = complete(kind, entity);
-        let row: Vec<Value> = self
-            .names
-            .iter()
-            .map(|name| entity.get_mut(name).map(Value::take).unwrap_or_default())
-            .collect();
+        let entity = complete(kind, entity);
+        let value = |name: &String| entity.get(name).cloned().unwrap_or_default();
+        let row: Vec<Value> = self.names.iter().map(value).collect();
         if row.iter().all(Value::is_null) {
             return ControlFlow::Continue(());
         }

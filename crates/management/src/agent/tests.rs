@@ -124,6 +124,43 @@ fn an_entity_is_made_read_changed_and_removed() {
 }
 
 #[test]
+fn what_is_named_by_a_number_is_what_its_text_names() {
+    let store = &mut Rows::default();
+    let asked = |operation: &str, kind: skupper_amqp::Value, name: skupper_amqp::Value| {
+        let mut message = Request::create(Kind::SslProfile, "", Attributes::new()).encode(
+            "$management",
+            "here",
+            1_u64,
+        );
+        let mut properties = skupper_amqp::Map::new();
+        properties.push("operation", operation);
+        properties.push("type", kind);
+        properties.push("name", name);
+        message.application_properties = Some(properties);
+        Request::decode(&message)
+    };
+    let profile = || Kind::SslProfile.full().into();
+    let made = ask(store, &asked("CREATE", profile(), 5_u64.into()));
+    assert_eq!(made.body["name"], "5");
+    let read = ask(store, &asked("READ", profile(), 5_u64.into()));
+    assert_eq!(read.body["identity"], "sslProfile/5");
+    for (name, text) in [
+        (6_u64.into(), "6"),
+        (true.into(), "true"),
+        (skupper_amqp::Value::List(Vec::new()), "[]"),
+    ] {
+        assert_eq!(
+            refused(store, &asked("READ", skupper_amqp::Value::Null, name)),
+            (404, format!("No entity with name={text}"))
+        );
+    }
+    assert_eq!(
+        refused(store, &asked("READ", 7_u64.into(), "5".into())),
+        (400, "No such entity type '7'".to_owned())
+    );
+}
+
+#[test]
 fn names_are_scoped_by_type() {
     let store = &mut Rows::default();
     let port = |kind| Request::create(kind, "west", map(json!({"host": "h", "port": "1"})));
@@ -251,6 +288,15 @@ fn what_may_not_be_made_or_changed_is_refused() {
         why.starts_with("PolicyError: Policy 'h' is invalid: "),
         "{why}"
     );
+    let gone = Request {
+        name: None,
+        identity: Some("9".to_owned()),
+        ..Request::update(Kind::Connection, "", map(json!({"adminStatus": "deleted"})))
+    };
+    assert_eq!(
+        refused(gone),
+        (400, "Bad Request: no connection with identity=9".to_owned())
+    );
     let connection = |value| Request {
         name: None,
         identity: Some("8".to_owned()),
@@ -298,6 +344,10 @@ fn rows_have_the_columns_that_were_asked_for() {
             .collect::<Vec<_>>(),
         expected
     );
+
+    let twice = rows(store, &Request::query(Kind::Node, &["id", "index", "id"]));
+    assert_eq!(twice.attribute_names, ["id", "index", "id"]);
+    assert_eq!(twice.results[1], [json!("B"), json!(1), json!("B")]);
 
     let all = rows(store, &Request::query(Kind::Node, &[]));
     assert_eq!(
@@ -431,6 +481,30 @@ fn the_agent_tells_about_itself() {
         ])
     );
     assert_eq!(tell(store, "GET-LOG").as_array().unwrap().len(), 5);
+    let with = |operation: &str, property: &str, value: Value| {
+        let mut request = Request::of_agent(operation);
+        request.properties.insert(property.to_owned(), value);
+        request
+    };
+    for (limit, lines) in [
+        (json!("2"), 2),
+        (json!(2.7), 2),
+        (json!(true), 1),
+        (json!(0), 5),
+        (json!(-1), 5),
+        (json!(null), 5),
+    ] {
+        let told = ask(store, &with("GET-LOG", "limit", limit.clone())).body;
+        assert_eq!(told.as_array().unwrap().len(), lines, "{limit}");
+    }
+    for (operation, property) in [("GET-LOG", "limit"), ("GET-JSON-SCHEMA", "indent")] {
+        let (status, text) = refused(store, &with(operation, property, json!("x")));
+        assert_eq!(status, 500, "as upstream's agent has it");
+        assert!(
+            text.starts_with("ValueError: invalid literal for int() with base 10: 'x'"),
+            "{text}"
+        );
+    }
     let oneself = Request {
         operation: "read".to_owned(),
         ..Request::default()

@@ -3,7 +3,7 @@
 use skupper_amqp::{Map, Message, Properties, Value as Amqp, message::Body};
 
 use super::values::{from_amqp, text, to_amqp};
-use crate::field::whole;
+use crate::field::{scalar, whole};
 use crate::{Attributes, Kind, Value};
 
 /// A request. The constructors make what a client sends; [`Request::decode`] reads what any client sent.
@@ -169,13 +169,10 @@ impl Request {
                 "operation" => {
                     request.operation = text(value).unwrap_or_default().to_ascii_uppercase()
                 }
-                "type" => request.kind = text(value),
-                "entityType" => request.entity_type = text(value),
-                "name" => request.name = text(value),
-                "identity" => {
-                    request.identity =
-                        text(value).or_else(|| value.as_i64().map(|id| id.to_string()))
-                }
+                "type" => request.kind = naming(value),
+                "entityType" => request.entity_type = naming(value),
+                "name" => request.name = naming(value),
+                "identity" => request.identity = naming(value),
                 "offset" => request.offset = whole(&from_amqp(value)),
                 "count" => request.count = whole(&from_amqp(value)),
                 _ => {
@@ -199,5 +196,14 @@ impl Request {
             Value::Object(map) => Some(map.clone()),
             _ => None,
         }
+    }
+}
+
+/// What a property names a type or an entity by. A number is as good as its text, and what names nothing that there is must not be
+/// taken for no name: that is the agent's own.
+fn naming(value: &Amqp) -> Option<String> {
+    match from_amqp(value) {
+        Value::Null => None,
+        value => Some(scalar(&value).unwrap_or_else(|| value.to_string())),
     }
 }

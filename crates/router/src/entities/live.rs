@@ -135,11 +135,12 @@ impl Entities {
         identity: &str,
         wanted: Attributes,
     ) -> Result<Attributes, Failure> {
-        let not_found = || Failure::NotFound("Not Found".to_owned());
-        let number = identity.parse().map_err(|_| not_found())?;
         if kind != Kind::Connection {
-            return Err(not_found());
+            return Err(Failure::NotFound("Not Found".to_owned()));
         }
+        // It has been found, and may have gone since.
+        let gone = || Failure::BadRequest("Bad Request: the connection has ended".to_owned());
+        let number = identity.parse().map_err(|_| gone())?;
         let delete = wanted.get("adminStatus").and_then(Value::as_str) == Some("deleted");
         let trace = wanted.get("enableProtocolTrace").and_then(Value::as_bool);
         let Some(connection) = self.context.connections.get(number) else {
@@ -149,7 +150,7 @@ impl Entities {
             if delete && self.is_egress(number) {
                 return Err(not_allowed());
             }
-            return Err(not_found());
+            return Err(gone());
         };
         if delete {
             if connection.purpose() != Purpose::Client {

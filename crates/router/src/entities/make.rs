@@ -42,8 +42,8 @@ pub(super) fn may_delete(entry: Option<&Entry>) -> Result<(), Failure> {
         && let Running::TcpListener(listener) = &entry.running
         && listener.has_targets()
     {
-        return Err(configuration(format!(
-            "listenerAddress entities exist for  multi-address listener {}",
+        return Err(Failure::Internal(format!(
+            "CError: Value: listenerAddress entities exist for  multi-address listener {}",
             entry.text("name")
         )));
     }

@@ -94,8 +94,8 @@ impl Store for Rows {
             && self.named(Kind::ListenerAddress, "listener", &current["name"])
         {
             let name = scalar(&current["name"]).unwrap();
-            return Err(Failure::BadRequest(format!(
-                "listenerAddress entities exist for  multi-address listener {name}"
+            return Err(Failure::Internal(format!(
+                "CError: Value: listenerAddress entities exist for  multi-address listener {name}"
             )));
         }
         let place = self.place(kind, current);
