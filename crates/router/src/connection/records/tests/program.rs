@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -17,6 +17,7 @@ use crate::connection::handshake::{Library, Progress};
 struct Program {
     child: Child,
     input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
 }
 
 impl Program {
@@ -31,7 +32,19 @@ impl Program {
             .spawn()
             .unwrap();
         let input = child.stdin.take();
-        Program { child, input }
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Program {
+            child,
+            input,
+            output,
+        }
+    }
+
+    /// What follows on the next line that begins so.
+    fn hear(&mut self, beginning: &str) -> String {
+        let mut lines = self.output.by_ref().lines().map_while(Result::ok);
+        let rest = lines.find_map(|line| Some(line.strip_prefix(beginning)?.to_owned()));
+        rest.unwrap_or_else(|| panic!("it ended before it said {beginning:?}"))
     }
 
     fn say(&mut self, text: &str) {
@@ -150,8 +163,9 @@ fn converse(ours: &mut Ours, program: &mut Program) {
     }
     ours.send(&vec![b'x'; 100_000]);
     ours.send(b"\nthe end\n");
-    let output = program.child.stdout.take().unwrap();
-    let heard: Vec<_> = BufReader::new(output)
+    let heard: Vec<_> = program
+        .output
+        .by_ref()
         .lines()
         .map_while(Result::ok)
         .take_while(|line| line != "the end")
@@ -190,24 +204,18 @@ fn a_server_of_another_implementation() {
         return;
     }
     let (home, credential) = home();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-    let address = port.unwrap().to_string();
     let words = [
-        "s_server", "-Verify", "1", "-naccept", "1", "-accept", &address,
+        "s_server",
+        "-Verify",
+        "1",
+        "-naccept",
+        "1",
+        "-accept",
+        "127.0.0.1:0",
     ];
     let mut program = Program::start(home.path(), &words);
-    let stream = loop {
-        match TcpStream::connect(&address) {
-            Ok(stream) => break stream,
-            Err(_) => {
-                assert!(
-                    program.child.try_wait().unwrap().is_none(),
-                    "s_server has ended"
-                );
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-    };
+    // The system has chosen its port.
+    let stream = TcpStream::connect(program.hear("ACCEPT ")).unwrap();
     let library = library(Side::Client, &configs(&credential, 2));
     converse(&mut Ours::establish(stream, library), &mut program);
 }
