@@ -60,6 +60,15 @@ pub struct Loss {
     pub description: String,
 }
 
+impl std::fmt::Display for Loss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(condition) = &self.condition {
+            write!(f, "{condition} ")?;
+        }
+        f.write_str(&self.description)
+    }
+}
+
 /// Something about a flow.
 #[derive(Clone)]
 pub enum FlowEvent {

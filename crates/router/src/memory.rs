@@ -15,6 +15,7 @@ use tokio::time::MissedTickBehavior;
 use crate::clock::Moment;
 use crate::context::Context;
 use crate::entities::Entities;
+use crate::tcp::By;
 use crate::tcp::window;
 
 /// Names the ceiling, in octets.
@@ -177,7 +178,7 @@ fn shed(entities: &Mutex<Entities>, wanted: u64, used: u64, ceiling: u64) -> boo
     let chosen = chosen(still, wanted);
     let freed: u64 = chosen.iter().map(|flow| flow.waiting).sum();
     for flow in &chosen {
-        entities.end_flow(flow.number);
+        entities.end_flow(flow.number, By::Memory);
     }
     let any = !chosen.is_empty();
     if any {

@@ -8,15 +8,21 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::ops::ControlFlow;
 use std::process::{Child, Command, Stdio};
 
 use common::collector::{Observer, run};
+use common::raw::Raw;
 use common::trust::{Ca, Files, Use};
 use common::*;
 use serde_json::{Value, json};
-use skupper_management::Kind;
+use skupper_amqp::connection::{Event, LinkId, Outgoing, Payload, Sent};
+use skupper_amqp::{Attach, Role};
 use skupper_management::agent::Store;
+use skupper_management::{Attributes, Kind};
 use skupper_router::Router;
 use skupper_vanflow::network_status::NetworkStatus;
 use skupper_vanflow::{Attribute, Record, RecordType};
@@ -118,13 +124,14 @@ fn both_ends_of_a_link_tell_the_revision_of_their_credentials() {
         observer.record_until("router access", access).await;
         let link = with_ordinal(RecordType::Link, 4);
         let before = observer.record_until("link", link).await;
-        let mut found = east.entities().find(Kind::SslProfile, "name", "client");
-        let current = found.remove(0);
-        let mut renewed = current.clone();
-        renewed.insert("ordinal".to_owned(), 5.into());
-        east.entities()
-            .update(Kind::SslProfile, &current, renewed)
-            .unwrap();
+        let set = |router: &Router, profile: &str, ordinal: u64| {
+            let mut entities = router.entities();
+            let current = entities.find(Kind::SslProfile, "name", profile).remove(0);
+            let mut wanted = current.clone();
+            wanted.insert("ordinal".to_owned(), ordinal.into());
+            entities.update(Kind::SslProfile, &current, wanted).unwrap();
+        };
+        set(&east, "client", 5);
         let link = with_ordinal(RecordType::Link, 5);
         let after = observer.record_until("renewed link", link).await;
         let up = [before, after].map(|record| record.number(Attribute::UP_TIMESTAMP));
@@ -136,6 +143,145 @@ fn both_ends_of_a_link_tell_the_revision_of_their_credentials() {
         assert_eq!(lost.text(Attribute::RESULT), "proton:io", "nobody is there");
         assert_eq!(lost.number(Attribute::DOWN_COUNT), 1, "of many attempts");
         assert_ne!(lost.number(Attribute::DOWN_TIMESTAMP), 0);
+        // Somebody goes back to what there was: the next connection tells that.
+        set(&west, "server", 2);
+        set(&east, "client", 6);
+        let access = with_ordinal(RecordType::RouterAccess, 2);
+        observer.record_until("what is used now", access).await;
+    });
+}
+
+/// Another router's end of a control connection, as far as a connector looks at it.
+struct Neighbour {
+    raw: Raw,
+    /// By which the connector's router gets control messages, and by which it sends them.
+    control: [Option<LinkId>; 2],
+    /// Octets of deliveries that had come after each.
+    came: Vec<u64>,
+}
+
+impl Neighbour {
+    /// The next connection that comes to a port, with its control links.
+    fn accept(port: &TcpListener) -> Self {
+        let mut neighbour = Neighbour {
+            raw: Raw::accept(port.accept().unwrap().0),
+            control: [None; 2],
+            came: vec![0],
+        };
+        wait_for("control links", || {
+            neighbour.turn();
+            neighbour.control.iter().all(Option::is_some).then_some(())
+        });
+        // What was last said goes out.
+        neighbour.turn();
+        neighbour
+    }
+
+    fn turn(&mut self) {
+        assert!(self.raw.turn(), "the router closed the connection");
+        while let Some(event) = self.raw.amqp.poll_event() {
+            match event {
+                Event::Attached { link, attach, .. } => {
+                    let Attach { source, target, .. } = *attach;
+                    let sends = attach.role == Role::Sender;
+                    if source.as_ref().is_some_and(|end| end.has("qd.router")) {
+                        self.control[usize::from(sends)] = Some(link);
+                    }
+                    self.raw.amqp.accept(link, source, target, 0).unwrap();
+                    if sends {
+                        self.raw.amqp.grant(link, 100).unwrap();
+                    }
+                }
+                Event::Transfer(incoming) => {
+                    let before = self.came.last().unwrap();
+                    self.came.push(before + incoming.payload.len() as u64);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn send(&mut self, octets: usize) {
+        let mut payload = Payload::new();
+        payload.push(vec![0; octets].into());
+        let link = self.control[0].unwrap();
+        wait_for("credit", || {
+            self.turn();
+            let amqp = &mut self.raw.amqp;
+            let sent = amqp.transfer(link, &Outgoing::default(), &mut payload);
+            match sent.unwrap() {
+                Sent::All(_) => Some(()),
+                Sent::Credit | Sent::Window(_) => None,
+            }
+        });
+        self.turn();
+    }
+
+    /// Whether so many octets had come after some delivery.
+    fn has_got(&mut self, octets: u64) -> bool {
+        wait_for("deliveries", || {
+            self.turn();
+            (self.came.last() >= Some(&octets)).then_some(())
+        });
+        self.came.contains(&octets)
+    }
+}
+
+/// A port for a router's connector, and the router, which has one data connection beside its control connection.
+fn connecting() -> (TcpListener, Router) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap();
+    let link = inter_router_connector("link", port.local_addr().unwrap().port());
+    (port, router("east", &[link, clients()]))
+}
+
+#[test]
+fn a_link_is_down_without_its_control_connection_whatever_its_data_connections_do() {
+    let (port, east) = connecting();
+    let status = |status: &'static str, downs: u64| {
+        move |record: &Record| {
+            record.kind == RecordType::Link
+                && record.text(Attribute::OPER_STATUS) == status
+                && record.number(Attribute::DOWN_COUNT) == downs
+        }
+    };
+    run(async {
+        let mut observer = Observer::new(listener_port(&east, "clients"));
+        let control = Neighbour::accept(&port);
+        let mut data = Raw::accept(port.accept().unwrap().0);
+        assert!(data.turn(), "it is answered");
+        wait_for("data connection", || {
+            let entities = east.entities();
+            let data = entities.find(Kind::Connection, "role", "inter-router-data");
+            (!data.is_empty()).then_some(())
+        });
+        let up = observer.record_until("link", status("up", 0)).await;
+        drop(control);
+        let down = observer.record_until("loss", status("down", 1)).await;
+        assert!(down.number(Attribute::DOWN_TIMESTAMP) >= up.number(Attribute::UP_TIMESTAMP));
+        assert!(!down.text(Attribute::RESULT).is_empty(), "{down:?}");
+        let _control = Neighbour::accept(&port);
+        let again = observer.record_until("return", status("up", 1)).await;
+        assert!(again.number(Attribute::UP_TIMESTAMP) >= down.number(Attribute::DOWN_TIMESTAMP));
+        assert_eq!(again.text(Attribute::RESULT), "", "that is over");
+    });
+}
+
+#[test]
+fn the_octets_of_a_link_are_those_of_deliveries() {
+    let (port, east) = connecting();
+    run(async {
+        let mut observer = Observer::new(listener_port(&east, "clients"));
+        let mut control = Neighbour::accept(&port);
+        control.send(1000);
+        control.send(234);
+        let counted = |record: &Record| {
+            record.kind == RecordType::Link
+                && record.number(Attribute::OCTETS) > 0
+                && record.number(Attribute::OCTETS_REVERSE) >= 1234
+        };
+        let link = observer.record_until("octets", counted).await;
+        assert_eq!(link.number(Attribute::OCTETS_REVERSE), 1234);
+        assert!(control.has_got(link.number(Attribute::OCTETS)), "{link:?}");
     });
 }
 
@@ -242,7 +388,8 @@ fn a_flow_that_is_older_than_its_observer_is_told_too() {
 
 #[test]
 fn a_flow_whose_server_cannot_be_reached_is_told_with_the_reason() {
-    let (west, east) = sites(free_port());
+    let closed = free_port();
+    let (west, east) = sites(closed);
     run(async {
         let address = open_port(&west, "echo");
         let mut observer = Observer::new(listener_port(&east, "clients"));
@@ -254,12 +401,68 @@ fn a_flow_whose_server_cannot_be_reached_is_told_with_the_reason() {
             })
             .await;
         assert!(!matches!(exchange.await.unwrap(), Ok(1..)));
-        assert!(
-            flow.text(Attribute::ERROR_CONNECTOR_SIDE)
-                .contains("refused")
+        let why = format!("proton:io (Connection refused - on connect 127.0.0.1:{closed})");
+        assert_eq!(flow.text(Attribute::ERROR_CONNECTOR_SIDE), why);
+        assert_eq!(
+            flow.text(Attribute::ERROR_LISTENER_SIDE),
+            "delivery-failed (destination unreachable)"
         );
         assert!(!flow.text(Attribute::CONNECTOR).is_empty());
         assert_eq!(flow.text(Attribute::TRACE), "0/west");
+    });
+}
+
+/// Closes the flow of a client's port as management does, and deletes the listener with all that are left.
+fn close_one_and_all(router: &Router, port: u16) {
+    let mut entities = router.entities();
+    let mut number = None;
+    entities.visit(Kind::TcpConnection, &mut |flow| {
+        if flow["host"] == format!("127.0.0.1:{port}").as_str() {
+            number = flow.get("identity").cloned();
+        }
+        ControlFlow::Continue(())
+    });
+    let flow = Attributes::from_iter([("identity".to_owned(), number.unwrap())]);
+    let mut wanted = flow.clone();
+    wanted.insert("adminStatus".to_owned(), json!("deleted"));
+    entities.update(Kind::Connection, &flow, wanted).unwrap();
+    let listener = entities
+        .find(Kind::TcpListener, "name", "listener/echo")
+        .remove(0);
+    entities.delete(Kind::TcpListener, &listener).unwrap();
+}
+
+#[test]
+fn a_flow_that_its_listener_or_management_closes_is_told_so() {
+    let (west, east) = sites(server(echo));
+    run(async {
+        let address = open_port(&west, "echo");
+        let mut observer = Observer::new(listener_port(&east, "clients"));
+        observer.until("linked sites", knows_two_linked_sites).await;
+        let mut clients = [0; 2].map(|_| connect(address));
+        for client in &mut clients {
+            client.write_all(b"x").unwrap();
+            client.read_exact(&mut [0]).unwrap();
+        }
+        let port = clients[0].local_addr().unwrap().port();
+        close_one_and_all(&west, port);
+        let both = |flows: &BTreeMap<String, Record>| {
+            flows.len() == 2 && flows.values().all(Record::has_ended)
+        };
+        let flows = observer.flows_until(both).await;
+        let mut told: Vec<_> = flows
+            .values()
+            .map(|flow| {
+                let forced = flow.text(Attribute::SOURCE_PORT) == port.to_string();
+                (forced, flow.text(Attribute::ERROR_LISTENER_SIDE))
+            })
+            .collect();
+        told.sort_unstable();
+        let expected = [
+            (false, "Parent-deleted (Forced closed)"),
+            (true, "Force-closed (closed by management request)"),
+        ];
+        assert_eq!(told, expected);
     });
 }
 

@@ -118,8 +118,10 @@ pub struct ConnectionHandle {
     streams: AtomicUsize,
     /// Octets read from the socket.
     pub octets_in: AtomicU64,
-    /// Octets written to the socket.
-    pub octets_out: AtomicU64,
+    /// Octets of deliveries that have come.
+    pub delivered_in: AtomicU64,
+    /// Octets of deliveries that have left.
+    pub delivered_out: AtomicU64,
     /// Set when the peer has opened the connection.
     pub peer: OnceLock<Peer>,
     /// The mesh that the edge router at the other end has said it is in.
@@ -158,7 +160,8 @@ impl ConnectionHandle {
             inbox: Inbox::new(),
             streams: AtomicUsize::new(0),
             octets_in: AtomicU64::new(0),
-            octets_out: AtomicU64::new(0),
+            delivered_in: AtomicU64::new(0),
+            delivered_out: AtomicU64::new(0),
             peer: OnceLock::new(),
             mesh: ArcSwapOption::empty(),
             control: AtomicUsize::new(0),

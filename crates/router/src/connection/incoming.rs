@@ -26,6 +26,7 @@ const MOST_WHOLE: usize = 4 * 1024 * 1024;
 impl Task {
     /// A transfer came.
     pub(super) fn on_transfer(&mut self, incoming: Incoming) {
+        self.came += incoming.payload.len() as u64;
         let (credit, now) = (self.amqp.credit(incoming.link), self.moment);
         let Some(link) = self.link(incoming.link) else {
             return self.amqp.release(incoming.session, 1);

@@ -233,6 +233,7 @@ impl Task {
             message_log::tell(self.handle.number, link, &head, self.settings.components);
         }
         let used = before - outbound.payload.len();
+        self.went += used as u64;
         let own = used.min(outbound.extra);
         outbound.extra -= own;
         if used > own {

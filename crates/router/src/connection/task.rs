@@ -133,6 +133,10 @@ pub(crate) struct Task {
     pub(super) blocked: Vec<LinkId>,
     /// Sending stopped for the output's length.
     pub(super) starved: bool,
+    /// Octets of deliveries that have come.
+    pub(super) came: u64,
+    /// Octets of deliveries that have left.
+    pub(super) went: u64,
     /// Octets of deliveries that are not passed on yet.
     pub(super) collected: usize,
     /// Octets of deliveries that may be sent to another destination.
@@ -198,6 +202,8 @@ impl Task {
             ready: Ready::default(),
             blocked: Vec::new(),
             starved: false,
+            came: 0,
+            went: 0,
             collected: 0,
             kept: Kept::default(),
             established: false,
@@ -342,9 +348,15 @@ impl Task {
     }
 
     fn count_octets(&self) {
-        let (received, sent) = self.transport.octets();
-        self.handle.octets_in.store(received, Ordering::Relaxed);
-        self.handle.octets_out.store(sent, Ordering::Relaxed);
+        let ConnectionHandle {
+            octets_in,
+            delivered_in,
+            delivered_out,
+            ..
+        } = &*self.handle;
+        octets_in.store(self.transport.octets(), Ordering::Relaxed);
+        delivered_in.store(self.came, Ordering::Relaxed);
+        delivered_out.store(self.went, Ordering::Relaxed);
     }
 
     fn on_command(&mut self, command: Command, now: Duration) {

@@ -115,9 +115,8 @@ pub(crate) struct Transport {
     cipher: BytesMut,
     /// Records for the socket.
     sealed: VecDeque<Bytes>,
-    /// Octets that crossed the socket, for telemetry and management.
+    /// Octets that came by the socket.
     received: u64,
-    sent: u64,
 }
 
 impl Transport {
@@ -142,7 +141,6 @@ impl Transport {
             cipher: BytesMut::new(),
             sealed: VecDeque::new(),
             received: 0,
-            sent: 0,
         }
     }
 
@@ -266,9 +264,9 @@ impl Transport {
         self.record.take().unwrap_or_default()
     }
 
-    /// Octets read from and written to the socket.
-    pub(crate) fn octets(&self) -> (u64, u64) {
-        (self.received, self.sent)
+    /// Octets read from the socket.
+    pub(crate) fn octets(&self) -> u64 {
+        self.received
     }
 
     /// Gives what came before the first read to `take`; whether there was anything.
@@ -421,7 +419,6 @@ impl Transport {
                 Poll::Ready(0) => return Poll::Ready(Err(nothing_written())),
                 Poll::Ready(written) => {
                     consume(&mut self.sealed, written);
-                    self.sent += written as u64;
                 }
             }
         }
@@ -464,7 +461,6 @@ impl Transport {
                 Poll::Ready(0) => return Poll::Ready(Err(nothing_written())),
                 Poll::Ready(written) => {
                     output.advance(written);
-                    self.sent += written as u64;
                 }
             }
         }

@@ -18,7 +18,7 @@ use crate::connection::describe::LinkRow;
 use crate::connection::handle::{Command, Purpose};
 use crate::core::addresses::Apart;
 use crate::core::forwarding::Forwarding;
-use crate::tcp::{Flow, FlowSet, OperStatus};
+use crate::tcp::{By, Flow, FlowSet, OperStatus};
 
 /// A connection that does not tell its links in this time is left out.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -144,7 +144,7 @@ impl Entities {
         let delete = wanted.get("adminStatus").and_then(Value::as_str) == Some("deleted");
         let trace = wanted.get("enableProtocolTrace").and_then(Value::as_bool);
         let Some(connection) = self.context.connections.get(number) else {
-            if delete && self.end_flow(number) {
+            if delete && self.end_flow(number, By::Management) {
                 return Ok(wanted);
             }
             if delete && self.is_egress(number) {
@@ -232,8 +232,9 @@ impl Entities {
     }
 
     /// Ends a flow by its number; false if it is not there any more.
-    pub(crate) fn end_flow(&self, number: u64) -> bool {
-        self.flow_sets().any(|(flows, _)| flows.close_one(number))
+    pub(crate) fn end_flow(&self, number: u64, by: By) -> bool {
+        self.flow_sets()
+            .any(|(flows, _)| flows.close_one(number, by))
     }
 
     /// The flows of all TCP listeners and connectors.
@@ -253,11 +254,10 @@ impl Entities {
                     Some((&listener.flows, end))
                 }
                 Running::TcpConnector(connector) => {
-                    let settings = &connector.settings;
                     let end = FlowEnd {
                         incoming: false,
-                        encrypted: !settings.ssl_profile.is_empty(),
-                        server: format!("{}:{}", settings.host, settings.port),
+                        encrypted: !connector.settings.ssl_profile.is_empty(),
+                        server: connector.server(),
                         local: None,
                     };
                     Some((&connector.flows, end))

@@ -8,6 +8,7 @@ use skupper_management::entity::TcpConnector as Settings;
 use skupper_routing::AddressKey;
 use tokio::net::TcpStream;
 
+use super::ending::Fault;
 use super::flow::serve_stream;
 use super::set::FlowSet;
 use super::socket::Socket;
@@ -95,11 +96,8 @@ impl TcpConnector {
     }
 
     /// Notes that the server could not be reached.
-    pub(crate) fn failed(&self, error: &io::Error) {
-        let text = format!(
-            "cannot connect to {}:{}: {error}",
-            self.settings.host, self.settings.port
-        );
+    pub(super) fn failed(&self, fault: &Fault) {
+        let text = format!("cannot connect to {}: {fault}", self.server());
         let mut message = self.message.lock().unwrap_or_else(PoisonError::into_inner);
         if *message != text {
             tracing::warn!(target: "TCP_ADAPTOR", "{}: {text}", self.settings.name);
@@ -107,12 +105,17 @@ impl TcpConnector {
         }
     }
 
+    /// Where the server is: its host and port.
+    pub(crate) fn server(&self) -> String {
+        format!("{}:{}", self.settings.host, self.settings.port)
+    }
+
     /// Opens a connection to the server, with the protocol that the client negotiated.
-    pub(crate) async fn connect(
+    pub(super) async fn connect(
         &self,
         context: &Arc<Context>,
         alpn: Option<&str>,
-    ) -> io::Result<Socket> {
+    ) -> Result<Socket, Fault> {
         let Settings {
             host,
             port,
@@ -120,7 +123,8 @@ impl TcpConnector {
             verify_hostname,
             ..
         } = &self.settings;
-        let stream = connect(host, listen::service_port(port)?).await?;
+        let port = listen::service_port(port).map_err(Fault::connect)?;
+        let stream = connect(host, port).await.map_err(Fault::connect)?;
         let _ = stream.set_nodelay(true);
         let socket = if ssl_profile.is_empty() {
             Socket::clear(stream)
@@ -128,10 +132,11 @@ impl TcpConnector {
             let config = context
                 .profiles
                 .tcp_client(ssl_profile, *verify_hostname, alpn)
-                .map_err(io::Error::other)?;
-            let name = server_name(host).map_err(io::Error::other)?;
+                .map_err(|error| Fault::handshake(io::Error::other(error)))?;
+            let name = server_name(host);
+            let name = name.map_err(|error| Fault::handshake(io::Error::other(error)))?;
             let handshake = tokio_rustls::TlsConnector::from(config).connect(name, stream);
-            Socket::tls(handshake.await?.into())
+            Socket::tls(handshake.await.map_err(Fault::handshake)?.into())
         };
         self.message
             .lock()

@@ -14,12 +14,13 @@ use tokio::net::TcpStream;
 
 use super::connector::TcpConnector;
 use super::early::Early;
+use super::ending::{By, Ending, Fault};
 use super::head::{MAX_HEAD, Parsed, StreamHead};
 use super::listener::{Target, TcpListener};
 use super::observation::Observed;
 use super::opening::{Opened, Opening};
 use super::outward::Outward;
-use super::pump::{Ending, Ends, FlowCommand, FlowEnd, FlowInbox, FlowOctets, Pump};
+use super::pump::{Ends, FlowCommand, FlowEnd, FlowInbox, FlowOctets, Pump};
 use super::set::Flow;
 use super::socket::Socket;
 use super::window;
@@ -88,7 +89,7 @@ pub(crate) async fn serve_client(
     .await;
     drop(in_set);
     listener.closed.fetch_add(1, Ordering::Relaxed);
-    report(context, record, ending);
+    report(context, record, &ending, peer);
 }
 
 /// What a flow and the set that it is in both hold.
@@ -97,15 +98,14 @@ struct FlowParts {
     octets: Arc<FlowOctets>,
 }
 
-fn report(context: &Context, record: Option<Arc<FlowRecord>>, ending: Ending) {
+fn report(
+    context: &Context,
+    record: Option<Arc<FlowRecord>>,
+    ending: &Ending,
+    peer: impl std::fmt::Display,
+) {
     if let Some(record) = record {
-        record.ended(match ending {
-            Ending::Done => None,
-            Ending::Socket(error) => Some(error.to_string()),
-            Ending::Refused => Some("delivery-failed (destination unreachable)".to_owned()),
-            Ending::Lost => Some("the other end's stream broke off".to_owned()),
-            Ending::Closed => Some("Forced closed".to_owned()),
-        });
+        record.ended(ending.text(peer));
         context.events.tell_flow(FlowEvent::Closed(record));
     }
 }
@@ -130,7 +130,7 @@ async fn run_client(
             }
             Err(error) => {
                 tracing::warn!(target: "TCP_ADAPTOR", "{}: TLS with a client failed: {error}", listener.settings.name);
-                return Ending::Socket(error);
+                return Ending::Socket(Fault::handshake(error));
             }
         }
     };
@@ -170,7 +170,7 @@ async fn run_client(
             return Ending::Refused.tell(&socket);
         }
         HeadOutcome::Lost => return Ending::Refused.tell(&socket),
-        HeadOutcome::Closed => return Ending::Closed.tell(&socket),
+        HeadOutcome::Closed(by) => return Ending::Closed(by).tell(&socket),
     };
     // Nobody can send a second stream once the name is gone.
     drop(reply);
@@ -237,8 +237,8 @@ enum HeadOutcome {
     Malformed(Consumer),
     /// The stream ended before its head did.
     Lost,
-    /// The listener or connector was deleted.
-    Closed,
+    /// The flow is to end.
+    Closed(By),
 }
 
 impl HeadReader {
@@ -284,8 +284,8 @@ impl HeadReader {
             }
             self.taken.ready.clear();
             for command in self.taken.commands.drain(..) {
-                if matches!(command, FlowCommand::Close) {
-                    return Poll::Ready(HeadOutcome::Closed);
+                if let FlowCommand::Close(by) = command {
+                    return Poll::Ready(HeadOutcome::Closed(by));
                 }
             }
         }
@@ -347,7 +347,7 @@ async fn run_server(
             return consumer.settle(DeliveryState::Released);
         }
         HeadOutcome::Malformed(consumer) => return consumer.settle(rejected()),
-        HeadOutcome::Lost | HeadOutcome::Closed => return,
+        HeadOutcome::Lost | HeadOutcome::Closed(_) => return,
     };
     let window = taken(&head, &consumer);
     let Some(reply_to) = head.reply_to else {
@@ -372,15 +372,15 @@ async fn run_server(
     }
     let socket = match socket {
         Ok(socket) => socket,
-        Err(error) => {
+        Err(fault) => {
+            let server = connector.server();
             tracing::debug!(
                 target: "TCP_ADAPTOR",
-                "{}: cannot connect to {}:{}: {error}",
-                connector.settings.name, connector.settings.host, connector.settings.port
+                "{}: cannot connect to {server}: {fault}", connector.settings.name
             );
-            connector.failed(&error);
+            connector.failed(&fault);
             consumer.settle(DeliveryState::failed());
-            return report(context, record, Ending::Socket(error));
+            return report(context, record, &Ending::Socket(fault), server);
         }
     };
     let (producer, answer) = pipe(Message::tcp_stream());
@@ -422,5 +422,5 @@ async fn run_server(
             Ending::Refused
         }
     };
-    report(context, record, ending);
+    report(context, record, &ending, connector.server());
 }

@@ -5,6 +5,7 @@
 
 mod connector;
 mod early;
+mod ending;
 mod flow;
 mod head;
 mod listener;
@@ -19,6 +20,7 @@ pub(crate) mod window;
 
 pub use connector::TcpConnector;
 pub(crate) use connector::connect;
+pub(crate) use ending::By;
 #[cfg(test)]
 pub(crate) use head::StreamHead;
 pub(crate) use head::{MAX_HEAD, begins_stream};

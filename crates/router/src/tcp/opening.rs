@@ -16,7 +16,8 @@ use skupper_amqp::performative::DeliveryState;
 use skupper_routing::AddressKey;
 
 use super::early::Early;
-use super::pump::{Ending, FlowCommand, FlowInbox, FlowOctets};
+use super::ending::{Ending, Fault};
+use super::pump::{FlowCommand, FlowInbox, FlowOctets};
 use super::socket::Socket;
 use crate::core::dispatch::{Dispatch, TOO_EARLY, Undeliverable};
 use crate::transit::inbox::{Bell, Taken};
@@ -78,7 +79,8 @@ impl Opening<'_> {
     pub(crate) async fn run(mut self, late: &Late) -> Result<Opened, Ending> {
         let early = !late.lasts(Instant::now());
         if early {
-            self.look().await.map_err(Ending::Socket)?;
+            let looked = self.look().await;
+            looked.map_err(|error| Ending::Socket(Fault::read(error)))?;
             match self.attempt(Message::early_tcp_stream()).await {
                 Err(Failure::TooEarly) => late.begins(Instant::now()),
                 Err(Failure::Ended(ending)) => return Err(ending),
@@ -141,14 +143,18 @@ impl Opening<'_> {
                         };
                         let read = self.early.read(self.socket, self.octets, cx, give);
                         if let Err(error) = read {
-                            return Poll::Ready(Err(Failure::Ended(Ending::Socket(error))));
+                            let ending = Ending::Socket(Fault::read(error));
+                            return Poll::Ready(Err(Failure::Ended(ending)));
                         }
                     }
                     return Poll::Pending;
                 }
-                let closes = |command: &FlowCommand| matches!(command, FlowCommand::Close);
-                if taken.commands.iter().any(closes) {
-                    return Poll::Ready(Err(Failure::Ended(Ending::Closed)));
+                let closes = |command: &FlowCommand| match command {
+                    FlowCommand::Close(by) => Some(*by),
+                    FlowCommand::Stream(_) => None,
+                };
+                if let Some(by) = taken.commands.iter().find_map(closes) {
+                    return Poll::Ready(Err(Failure::Ended(Ending::Closed(by))));
                 }
                 if !taken.ready.is_empty() {
                     taken.ready.clear();
@@ -184,6 +190,7 @@ mod tests {
 
     use super::*;
     use crate::core::testing::{Taker, dispatch, serve};
+    use crate::tcp::ending::By;
     use crate::tcp::observation::Observed;
     use crate::transit::inbox::Inbox;
 
@@ -342,11 +349,11 @@ mod tests {
         let server = |stream: Consumer, inbox: &FlowInbox| {
             streams += 1;
             stream.settle(Undeliverable::TooEarly.state());
-            assert!(inbox.send(FlowCommand::Close).is_ok());
+            assert!(inbox.send(FlowCommand::Close(By::Parent)).is_ok());
             None
         };
         let opened = flow.open(server).await;
-        assert!(matches!(opened, Err(Ending::Closed)) && streams == 1);
+        assert!(matches!(opened, Err(Ending::Closed(By::Parent))) && streams == 1);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use skupper_amqp::performative::DeliveryState;
 use skupper_observe::Side;
 use tokio::io::AsyncWrite;
 
+use super::ending::{By, Ending, Fault};
 use super::observation::Observed;
 use super::outward::Outward;
 use super::socket::Socket;
@@ -39,8 +40,8 @@ const INWARD: u32 = 1;
 pub(crate) enum FlowCommand {
     /// The other end's stream has arrived.
     Stream(Consumer),
-    /// The listener or connector was deleted.
-    Close,
+    /// End.
+    Close(By),
 }
 
 /// The inbox of a flow.
@@ -101,36 +102,6 @@ impl FlowOctets {
     pub(crate) fn answered_after(&self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.latency_us.store(micros.max(1), Ordering::Relaxed);
-    }
-}
-
-/// Why a flow ended.
-#[derive(Debug)]
-pub(crate) enum Ending {
-    /// Both directions came to their end.
-    Done,
-    /// The socket failed.
-    Socket(io::Error),
-    /// The other end or the network gave this end's stream back.
-    Refused,
-    /// The other end's stream broke off: its socket or a link on the way failed.
-    Lost,
-    /// The listener or connector was deleted.
-    Closed,
-}
-
-impl Ending {
-    /// Whether the socket's peer would take its end for one in order, unless it is told.
-    fn breaks_off(&self) -> bool {
-        matches!(self, Ending::Refused | Ending::Lost | Ending::Closed)
-    }
-
-    /// Tells a socket's peer that the flow broke off, if it did.
-    pub(crate) fn tell(self, socket: &Socket) -> Self {
-        if self.breaks_off() {
-            socket.reset();
-        }
-        self
     }
 }
 
@@ -286,7 +257,7 @@ impl Pump {
             let mut moved = !self.taken.is_empty();
             for command in self.taken.commands.drain(..) {
                 match command {
-                    FlowCommand::Close => return Poll::Ready(Ending::Closed),
+                    FlowCommand::Close(by) => return Poll::Ready(Ending::Closed(by)),
                     // The other end has one stream; a second one is given back by dropping it.
                     FlowCommand::Stream(extra) => drop(extra),
                 }
@@ -312,14 +283,14 @@ impl Pump {
             self.taken.ready = ready;
             match self.inward.write(&mut self.socket, &self.octets, cx) {
                 Ok(wrote) => moved |= wrote,
-                Err(error) => return Poll::Ready(Ending::Socket(error)),
+                Err(error) => return Poll::Ready(Ending::Socket(Fault::write(error))),
             }
             let read = self
                 .outward
                 .read(&mut self.socket, &self.octets, self.inward.done, cx);
             match read {
                 Ok(read) => moved |= read,
-                Err(error) => return Poll::Ready(Ending::Socket(error)),
+                Err(error) => return Poll::Ready(Ending::Socket(Fault::read(error))),
             }
             self.latency
                 .note(self.outward.sent(), self.inward.written, &self.octets);

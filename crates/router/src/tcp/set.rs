@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::ending::By;
 use super::pump::{FlowCommand, FlowInbox, FlowOctets};
 
 /// The flows of a listener or connector.
@@ -112,20 +113,20 @@ impl FlowSet {
             .fold(flows.past, |all, flow| all.and(flow.carried()))
     }
 
-    /// Ends all flows.
+    /// Ends all flows, with their listener or connector.
     pub(crate) fn close(&self) {
         for flow in self.lock().open.values() {
             // A flow that has ended by itself needs no telling.
-            drop(flow.inbox.send(FlowCommand::Close));
+            drop(flow.inbox.send(FlowCommand::Close(By::Parent)));
         }
     }
 
     /// Ends one flow; false if it is not one of these.
-    pub(crate) fn close_one(&self, number: u64) -> bool {
+    pub(crate) fn close_one(&self, number: u64, by: By) -> bool {
         let flow = self.lock().open.get(&number).cloned();
         flow.is_some_and(|flow| {
             // As above.
-            drop(flow.inbox.send(FlowCommand::Close));
+            drop(flow.inbox.send(FlowCommand::Close(by)));
             true
         })
     }

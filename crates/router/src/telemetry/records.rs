@@ -10,7 +10,7 @@ use skupper_vanflow::{Attribute, Record, RecordType};
 
 use super::micros;
 use crate::connection::connector::AmqpConnector;
-use crate::connection::handle::ConnectionHandle;
+use crate::connection::handle::{ConnectionHandle, Purpose};
 use crate::connection::listener::AmqpListener;
 use crate::context::Context;
 use crate::event::{Event, Loss};
@@ -44,8 +44,9 @@ pub(super) struct Records {
 
 struct Link {
     connector: Arc<AmqpConnector>,
+    /// Those that are open, data connections among them.
     connections: Vec<Arc<ConnectionHandle>>,
-    /// Octets of connections that are gone.
+    /// Octets that connections which are gone have sent and received.
     past: (u64, u64),
     downs: u64,
     /// It went down or could not be made, and has not been up since: result and reason tell why.
@@ -55,8 +56,6 @@ struct Link {
 struct Access {
     listener: Arc<AmqpListener>,
     connections: Vec<u64>,
-    /// The revision of the credential that the listener used last, if it has one.
-    ordinal: Option<u64>,
 }
 
 /// Reads an environment variable, empty if it is not set.
@@ -240,7 +239,6 @@ impl Records {
         let access = Access {
             listener: listener.clone(),
             connections: Vec::new(),
-            ordinal: None,
         };
         self.accesses.insert(settings.name.clone(), access);
         let record = self
@@ -254,24 +252,32 @@ impl Records {
     fn opened(&mut self, connection: &Arc<ConnectionHandle>) -> Option<Change> {
         if connection.incoming {
             // Data connections belong to a link that is counted already.
-            if connection.peer.get().is_some_and(|peer| peer.data) {
+            if !makes_link(connection) {
                 return None;
             }
             let access = self.accesses.get_mut(&*connection.owner)?;
             access.connections.push(connection.number);
-            // One that opens late may have come with an earlier revision.
-            access.ordinal = access.ordinal.max(connection.ordinal);
-            return Some(access.count());
+            let profile = &access.listener.settings.ssl_profile;
+            // The one that the listener has now: a connection that opens late may have come with an earlier one.
+            let ordinal = self.context.profiles.ordinal(profile);
+            return Some(Change::Set(match ordinal {
+                Some(ordinal) => access.count().with(Attribute::ACTIVE_TLS_ORDINAL, ordinal),
+                None => access.count(),
+            }));
         }
         let link = self.links.get_mut(&*connection.owner)?;
+        let was_up = link.is_up();
+        link.connections.push(connection.clone());
+        if !makes_link(connection) {
+            return None;
+        }
         let mut record = Record::new(RecordType::Link, link.connector.record.as_str());
-        // More connections, and those of a new credential, do not make it go up again.
-        if link.connections.is_empty() {
+        // Those of a new credential do not make it go up again.
+        if !was_up {
             record = record
                 .with(Attribute::OPER_STATUS, "up")
                 .with(Attribute::UP_TIMESTAMP, micros(SystemTime::now()));
         }
-        link.connections.push(connection.clone());
         if std::mem::take(&mut link.failed) {
             // What failed before is over.
             record = record
@@ -299,14 +305,14 @@ impl Records {
             access
                 .connections
                 .retain(|number| *number != connection.number);
-            return (access.connections.len() != before).then(|| access.count());
+            return (access.connections.len() != before).then(|| Change::Set(access.count()));
         }
         let link = self.links.get_mut(&*connection.owner)?;
         link.connections
             .retain(|open| open.number != connection.number);
-        link.past.0 += connection.octets_out.load(Ordering::Relaxed);
-        link.past.1 += connection.octets_in.load(Ordering::Relaxed);
-        if !link.connections.is_empty() {
+        link.past.0 += connection.delivered_out.load(Ordering::Relaxed);
+        link.past.1 += connection.delivered_in.load(Ordering::Relaxed);
+        if !makes_link(connection) || link.is_up() {
             return None;
         }
         link.downs += 1;
@@ -320,7 +326,7 @@ impl Records {
 
     fn failed(&mut self, connector: &AmqpConnector, loss: &Loss) -> Option<Change> {
         let link = self.links.get_mut(&connector.settings.name)?;
-        if !link.connections.is_empty() {
+        if link.is_up() {
             return None;
         }
         let mut record = lost(&connector.record, loss);
@@ -340,8 +346,8 @@ impl Records {
         for link in self.links.values() {
             let (mut sent, mut received) = link.past;
             for connection in &link.connections {
-                sent += connection.octets_out.load(Ordering::Relaxed);
-                received += connection.octets_in.load(Ordering::Relaxed);
+                sent += connection.delivered_out.load(Ordering::Relaxed);
+                received += connection.delivered_in.load(Ordering::Relaxed);
             }
             if sent + received > 0 {
                 let record = Record::new(RecordType::Link, link.connector.record.as_str())
@@ -366,15 +372,24 @@ impl Records {
     }
 }
 
-impl Access {
-    fn count(&self) -> Change {
-        let record = Record::new(RecordType::RouterAccess, self.listener.record.as_str())
-            .with(Attribute::LINK_COUNT, self.connections.len() as u64);
-        Change::Set(match self.ordinal {
-            Some(ordinal) => record.with(Attribute::ACTIVE_TLS_ORDINAL, ordinal),
-            None => record,
-        })
+impl Link {
+    /// Whether the other router is there. Data connections carry streams to it and do not say so: they may outlive the
+    /// control connection.
+    fn is_up(&self) -> bool {
+        self.connections.iter().any(makes_link)
     }
+}
+
+impl Access {
+    fn count(&self) -> Record {
+        Record::new(RecordType::RouterAccess, self.listener.record.as_str())
+            .with(Attribute::LINK_COUNT, self.connections.len() as u64)
+    }
+}
+
+/// Whether a link is up by a connection, as it is by all that are not for streams alone.
+fn makes_link(connection: &Arc<ConnectionHandle>) -> bool {
+    connection.purpose() != Purpose::RouterData
 }
 
 /// How many flows an end of flows has had.

@@ -197,7 +197,8 @@ fn an_end_is_stopped_and_goes_on() {
     for reader in load {
         assert_eq!(reader.join().unwrap(), Ending::Broken);
     }
-    two.west.said("lost: local-idle-timeout expired");
+    two.west
+        .said("lost: amqp:resource-limit-exceeded local-idle-timeout expired");
     two.east.signal("CONT");
     // It answers by the connections that it had, until it has seen that they are gone.
     two.serves_again();
@@ -248,8 +249,10 @@ fn the_way_between_them_swallows_everything() {
     let load = two.load();
     open.store(false, Ordering::Release);
     two.all_break_off(load);
-    two.west.said("lost: local-idle-timeout expired");
-    two.east.said("closed: local-idle-timeout expired");
+    two.west
+        .said("lost: amqp:resource-limit-exceeded local-idle-timeout expired");
+    two.east
+        .said("closed: amqp:resource-limit-exceeded local-idle-timeout expired");
     open.store(true, Ordering::Release);
     two.serves();
 }

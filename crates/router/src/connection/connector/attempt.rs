@@ -158,7 +158,7 @@ impl AmqpConnector {
         if finish.established {
             tracing::info!(
                 target: "SERVER",
-                "[C{number}] Connection to {} lost: {}", attempt.endpoint, loss.description
+                "[C{number}] Connection to {} lost: {loss}", attempt.endpoint
             );
             if member.index == 0 {
                 self.set_status(Status::Failed, Some(loss.description.clone()));
@@ -208,29 +208,24 @@ impl AmqpConnector {
         let place = refusal.endpoint.clone();
         let data = member.index > 0;
         let news = self.places().is_news(data, &place, &message);
+        // As upstream's router calls them: who was not reached has not sent anything wrong.
+        let condition = match outcome {
+            Outcome::Unheard => "proton:io",
+            _ => "amqp:connection:framing-error",
+        };
+        let loss = Loss {
+            condition: Some(condition.to_owned()),
+            description: message.clone(),
+        };
         if news {
-            tracing::warn!(
-                target: "SERVER",
-                "Connection to {place} failed: {message}"
-            );
+            tracing::error!(target: "SERVER", "Connection to {place} failed: {loss}");
         }
         self.refusals.add(refusal);
         if !data {
-            self.set_status(Status::Failed, Some(message.clone()));
+            self.set_status(Status::Failed, Some(message));
             if news {
-                // As upstream's router calls them: who was not reached has not sent anything wrong.
-                let condition = match outcome {
-                    Outcome::Unheard => "proton:io",
-                    _ => "amqp:connection:framing-error",
-                };
-                let condition = Some(condition.to_owned());
-                let loss = Loss {
-                    condition,
-                    description: message,
-                };
-                context
-                    .events
-                    .tell(Event::ConnectorFailed(self.clone(), loss));
+                let failed = Event::ConnectorFailed(self.clone(), loss);
+                context.events.tell(failed);
             }
         }
         outcome

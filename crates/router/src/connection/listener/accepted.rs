@@ -203,8 +203,8 @@ impl AmqpListener {
         if finish.established {
             tracing::info!(
                 target: "SERVER",
-                "[C{}] Connection from {} (to {}) closed: {}",
-                handle.number, attempt.peer, attempt.endpoint, loss.description
+                "[C{}] Connection from {} (to {}) closed: {loss}",
+                handle.number, attempt.peer, attempt.endpoint
             );
             context
                 .events
