@@ -148,21 +148,58 @@ fn connections_are_as_many_as_there_are_rows_of_them() {
         &[
             tcp_listener("service"),
             tcp_connector("service", port),
+            tcp_connector("unused", port),
             client_listener(),
         ],
     );
     let mut open = connect(open_port(&asked.router, "service"));
     open.write_all(b"x").unwrap();
     open.read_exact(&mut [0]).unwrap();
-    // Both ends of the flow, and the connector's place in the network.
+    // Both ends of the flow, and the connectors' places in the network.
     let rows = asked.rows(Kind::Connection);
-    assert_eq!(rows.len(), 3);
+    assert_eq!(rows.len(), 4);
     let client = rows.iter().find(|row| row["dir"] == "in").unwrap();
     let told = ["localSocket", "properties", "lastDlvSeconds"].map(|column| &client[column]);
     let at = open_port(&asked.router, "service").to_string();
     assert_eq!(told[..2], [&json!(at), &json!({"qd.adaptor": "tcp"})]);
     assert!(told[2].is_u64(), "{client:?}");
-    assert_eq!(asked.rows(Kind::RouterMetrics)[0]["connectionCount"], 3);
+    let places = rows.iter().filter(|row| row["host"] == "egress-dispatch");
+    let mut used: Vec<bool> = places
+        .map(|row| row.contains_key("lastDlvSeconds"))
+        .collect();
+    used.sort_unstable();
+    assert_eq!(used, [false, true], "one of them has had a flow");
+    assert_eq!(asked.rows(Kind::RouterMetrics)[0]["connectionCount"], 4);
+}
+
+#[test]
+fn a_connection_is_there_once_both_sides_have_opened_it() {
+    let mut asked = Asked::new("A", &[client_listener()]);
+    let port = listener_port(&asked.router, "clients");
+    let at = SocketAddr::from(([127, 0, 0, 1], port));
+    let mut silent = connect(at);
+    silent.write_all(b"AMQP\x03\x01\x00\x00").unwrap();
+    let number = wait_for("connection that is not open", || {
+        let connections = asked.router.context().connections.all();
+        Some(connections.first()?.number)
+    });
+    assert_eq!(asked.rows(Kind::Connection), []);
+    assert_eq!(asked.rows(Kind::RouterMetrics)[0]["connectionCount"], 0);
+    let of_it = |request: Request| Request {
+        name: None,
+        identity: Some(number.to_string()),
+        ..request
+    };
+    let read = asked.ask(&of_it(Request::read(Kind::Connection, "")));
+    assert_eq!(read.status, Status::NOT_FOUND);
+    let close = Request::update(Kind::Connection, "", map(json!({"adminStatus": "deleted"})));
+    assert_eq!(asked.ask(&of_it(close)).status, Status::BAD_REQUEST);
+    let _open = Raw::open(connect(at));
+    let rows = asked.rows(Kind::Connection);
+    assert_eq!(rows.len(), 1);
+    let told = ["container", "opened", "operStatus"].map(|column| &rows[0][column]);
+    assert_eq!(told, [&json!("raw"), &json!(true), &json!("up")]);
+    assert_eq!(asked.rows(Kind::RouterMetrics)[0]["connectionCount"], 1);
 }
 
 #[test]
@@ -438,11 +475,24 @@ fn an_agent_is_asked_through_another_router() {
         [[json!("east")]]
     );
     let connections = west.rows(Kind::Connection);
-    assert!(
-        connections
-            .iter()
-            .any(|row| row["container"] == "east" && row["role"] == "inter-router")
-    );
+    let control = connections
+        .iter()
+        .find(|row| row["container"] == "east" && row["role"] == "inter-router")
+        .unwrap();
+    assert!(control["lastDlvSeconds"].is_u64(), "routers talk by it");
+    let links = west.rows(Kind::Link);
+    for direction in ["in", "out"] {
+        let of = |kind: &str| -> Vec<&Value> {
+            let own = |link: &&Attributes| link["linkDir"] == direction && link["linkType"] == kind;
+            links
+                .iter()
+                .filter(own)
+                .map(|link| &link["priority"])
+                .collect()
+        };
+        assert_eq!(of("router-control"), [9]);
+        assert_eq!(of("inter-router"), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    }
     let listener = &west.rows(Kind::Listener)[0];
     assert_eq!(listener["role"], "inter-router");
 }

@@ -403,6 +403,7 @@ fn a_delivery_that_nobody_settles_is_counted_until_then() {
     let unsettled = |direction: &str| {
         let links = router.entities().find(Kind::Link, "linkDir", direction);
         assert_eq!(links.len(), 1);
+        assert_eq!(links[0]["priority"], 4, "that of messages without one");
         links[0]["unsettledCount"].clone()
     };
     for direction in ["in", "out"] {

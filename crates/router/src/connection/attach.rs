@@ -22,6 +22,7 @@ use crate::core::CoreCommand;
 use crate::core::forwarding::Sink;
 use crate::event::Event;
 use crate::tcp::Watch;
+use crate::transit::message::HIGHEST_PRIORITY;
 
 const ROUTER: &str = "qd.router";
 const ROUTER_DATA: &str = "qd.router-data";
@@ -33,7 +34,7 @@ const NO_OTHER_NETWORK: &str = "the address is of this router's own network, or 
 /// What is told who would get what is on its way to another router.
 const ANOTHER_ROUTERS: &str = "the address is of another router, which alone gets what is sent to it: let that router's own clients have it, or use an address without _topo";
 /// Data links of each direction on a control connection: one for each priority.
-const PRIORITIES: u8 = 10;
+const PRIORITIES: u8 = HIGHEST_PRIORITY + 1;
 /// Free streaming links that are looked at for one that is at rest.
 const MOST_LOOKED_AT: usize = 8;
 /// Length of the random part of a link's name.

@@ -178,7 +178,7 @@ pub struct LinkRow {
     pub released: u64,
     /// Of them modified.
     pub modified: u64,
-    /// Priority of a data link.
+    /// Its priority: a data link's own, the highest of a control link, the default of all others.
     pub priority: u8,
     /// Credit now.
     pub credit: u32,

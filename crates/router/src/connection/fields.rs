@@ -3,7 +3,7 @@
 use skupper_amqp::codec::Reader;
 use skupper_amqp::message::Layout;
 
-use crate::transit::message::DEFAULT_PRIORITY;
+use crate::transit::message::{DEFAULT_PRIORITY, HIGHEST_PRIORITY};
 
 /// The `to` of the properties.
 pub(super) fn to_of(octets: &[u8], layout: &Layout) -> Option<String> {
@@ -37,7 +37,7 @@ pub(super) fn priority_of(octets: &[u8], layout: &Layout) -> u8 {
         fields.skip().ok()?;
         fields.number::<u8>("priority").ok()?
     };
-    read().unwrap_or(DEFAULT_PRIORITY).min(9)
+    read().unwrap_or(DEFAULT_PRIORITY).min(HIGHEST_PRIORITY)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use skupper_routing::edge::{self, Beyond, Side};
 
 use super::describe::{LinkRow, Peer};
 use crate::auto_link::AutoLink;
-use crate::clock::Moment;
+use crate::clock::{Last, Moment};
 use crate::core::addresses::Apart;
 use crate::core::forwarding::Sink;
 use crate::transit::inbox::Inbox;
@@ -136,8 +136,8 @@ pub struct ConnectionHandle {
     traced: AtomicU8,
     /// Octets of control messages that wait for the core.
     control: AtomicUsize,
-    /// When the last delivery came or left, in milliseconds; 0 before.
-    last_delivery: AtomicU64,
+    /// When the last delivery came or left.
+    last_delivery: Last,
 }
 
 impl ConnectionHandle {
@@ -165,7 +165,7 @@ impl ConnectionHandle {
             peer: OnceLock::new(),
             mesh: ArcSwapOption::empty(),
             control: AtomicUsize::new(0),
-            last_delivery: AtomicU64::new(0),
+            last_delivery: Last::default(),
             established: AtomicBool::new(false),
             established_now: Notify::new(),
             closing: AtomicBool::new(false),
@@ -228,18 +228,14 @@ impl ConnectionHandle {
             .fetch_sub(octets + CONTROL_MESSAGE, Ordering::Relaxed);
     }
 
-    /// Notes that a delivery has come or left.
+    /// Notes that a delivery has come or left: a client's, a stream, or what routers say to each other.
     pub(crate) fn note_delivery(&self, now: Moment) {
-        let millis = now.millis().max(1);
-        self.last_delivery.store(millis, Ordering::Relaxed);
+        self.last_delivery.note(now);
     }
 
     /// The time since a delivery came or left, if one has.
     pub fn since_last_delivery(&self) -> Option<Duration> {
-        match self.last_delivery.load(Ordering::Relaxed) {
-            0 => None,
-            last => Some(Moment::now().since(Moment::after(Duration::from_millis(last)))),
-        }
+        self.last_delivery.since(Moment::now())
     }
 
     /// Notes what the peer has said of itself in opening the connection.

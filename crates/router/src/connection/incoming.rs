@@ -50,16 +50,13 @@ impl Task {
             Current::Idle => {
                 link.counts.deliveries += 1;
                 link.pace.credit(credit, now);
-                let user = matches!(link.kind, Kind::Endpoint | Kind::Stream);
                 let counter = if incoming.settled {
                     &mut link.counts.presettled
                 } else {
                     &mut link.counts.unsettled
                 };
                 *counter += 1;
-                if user {
-                    self.handle.note_delivery(now);
-                }
+                self.handle.note_delivery(now);
                 let collecting = Collecting {
                     delivery: incoming.delivery,
                     came: now,

@@ -20,7 +20,7 @@ use crate::clock::Moment;
 use crate::core::replies::Reply;
 use crate::tcp::Watch;
 use crate::transit::load::Outstanding;
-use crate::transit::message::Message;
+use crate::transit::message::{DEFAULT_PRIORITY, HIGHEST_PRIORITY, Message};
 use crate::transit::pipe::Consumer;
 
 /// What a link is for.
@@ -335,12 +335,15 @@ impl Link {
             End::Receiver(_) => (true, 0),
         };
         let (kind, priority) = match self.kind {
-            Kind::Control => ("router-control", 9),
+            Kind::Control => ("router-control", HIGHEST_PRIORITY),
             Kind::Data(priority) => ("inter-router", priority),
-            Kind::Stream if connection.purpose() == Purpose::Router => ("inter-router", 0),
-            Kind::Stream => ("endpoint", 0),
-            Kind::Downlink => ("edge-downlink", 0),
-            Kind::Endpoint | Kind::Tracking | Kind::Mesh | Kind::Bids => ("endpoint", 0),
+            Kind::Stream if connection.purpose() == Purpose::Router => {
+                ("inter-router", DEFAULT_PRIORITY)
+            }
+            Kind::Downlink => ("edge-downlink", DEFAULT_PRIORITY),
+            Kind::Stream | Kind::Endpoint | Kind::Tracking | Kind::Mesh | Kind::Bids => {
+                ("endpoint", DEFAULT_PRIORITY)
+            }
         };
         LinkRow {
             number: self.number,

@@ -65,12 +65,9 @@ impl Task {
             self.shed(id);
         }
         let tag = DeliveryTag::from(self.context.numbers.delivery());
-        let Some(link) = self.link(id) else { return };
-        if let End::Receiver(_) = link.end {
-            return;
-        }
-        if matches!(link.kind, Kind::Endpoint | Kind::Stream) {
-            self.handle.note_delivery(self.moment);
+        match self.link(id).map(|link| &link.end) {
+            Some(End::Sender(_)) => self.handle.note_delivery(self.moment),
+            Some(End::Receiver(_)) | None => return,
         }
         let token = self.outbound.insert(Outbound {
             consumer,

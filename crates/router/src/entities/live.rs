@@ -14,8 +14,8 @@ use skupper_routing::{AddressKey, Table};
 use super::rows::{EGRESS, FlowEnd, TcpRow, connection_row, flow_row, link_row, row};
 use super::{Entities, Entry, Running};
 use crate::clock::Moment;
-use crate::connection::describe::LinkRow;
-use crate::connection::handle::{Command, Purpose};
+use crate::connection::describe::{LinkRow, Peer};
+use crate::connection::handle::{Command, ConnectionHandle, Purpose};
 use crate::core::addresses::Apart;
 use crate::core::forwarding::Forwarding;
 use crate::tcp::{By, Flow, FlowSet, OperStatus};
@@ -173,16 +173,16 @@ impl Entities {
     }
 
     fn connections(&self, visit: Visit<'_>) -> ControlFlow<()> {
+        let now = Moment::now();
         let connections = self.context.connections.all();
         let forwarding = self.context.dispatch.forwarding.load();
         let uplink = forwarding.uplink.as_ref();
         let uplink = uplink.and_then(|uplink| Some(uplink.beyond.as_ref()?.number));
-        for connection in connections.iter().filter(|each| !each.is_closing()) {
-            visit(connection_row(
-                connection,
-                self.context.dispatch.edge,
-                uplink,
-            ))?;
+        for connection in &connections {
+            if let Some(peer) = shown_peer(connection) {
+                let edge = self.context.dispatch.edge;
+                visit(connection_row(connection, peer, edge, uplink))?;
+            }
         }
         for entry in self.of(Kind::TcpConnector) {
             if let Running::TcpConnector(connector) = &entry.running {
@@ -193,6 +193,8 @@ impl Entities {
                     incoming: false,
                     encrypted: false,
                     uptime: self.uptime(),
+                    // A stream is a delivery to it.
+                    idle: connector.last.since(now).map(|idle| idle.as_secs()),
                 };
                 visit(egress.row())?;
             }
@@ -200,13 +202,16 @@ impl Entities {
         for (flows, end) in self.flow_sets() {
             for (number, flow) in flows.all() {
                 let peer = flow.peer.map(|peer| peer.to_string());
+                let uptime = flow.began.elapsed().as_secs();
                 let row = TcpRow {
                     number,
                     host: peer.as_deref().unwrap_or(&end.server),
                     local: end.local,
                     incoming: end.incoming,
                     encrypted: end.encrypted,
-                    uptime: flow.began.elapsed().as_secs(),
+                    uptime,
+                    // One delivery goes each way, from the beginning.
+                    idle: Some(uptime),
                 };
                 visit(row.row())?;
             }
@@ -454,7 +459,7 @@ impl Entities {
         // As many as there are rows of connections.
         let amqp = self.context.connections.all();
         let flows = self.flow_sets().map(|(flows, _)| flows.all().len());
-        let connections = amqp.iter().filter(|each| !each.is_closing()).count()
+        let connections = amqp.iter().filter_map(|each| shown_peer(each)).count()
             + self.of(Kind::TcpConnector).count()
             + flows.sum::<usize>();
         let addresses = forwarding.locals.iter().count();
@@ -497,6 +502,11 @@ impl Entities {
         self.context.past_links.add_to(&mut metrics);
         metrics
     }
+}
+
+/// The peer of a connection that there is as management sees it: both sides have opened it, and management has not closed it.
+fn shown_peer(connection: &ConnectionHandle) -> Option<&Peer> {
+    connection.peer.get().filter(|_| !connection.is_closing())
 }
 
 fn not_allowed() -> Failure {

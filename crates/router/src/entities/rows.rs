@@ -1,7 +1,6 @@
 //! Live entities as rows of attributes: what columns a connection, a flow and a link have.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use skupper_amqp::Value as AmqpValue;
@@ -9,7 +8,7 @@ use skupper_management::entity::Role;
 use skupper_management::{Attributes, Value};
 
 use crate::clock::Moment;
-use crate::connection::describe::LinkRow;
+use crate::connection::describe::{LinkRow, Peer};
 use crate::connection::handle::{ConnectionHandle, Purpose};
 use crate::tcp::Flow;
 
@@ -41,6 +40,8 @@ pub(super) struct TcpRow<'a> {
     pub(super) incoming: bool,
     pub(super) encrypted: bool,
     pub(super) uptime: u64,
+    /// Since when no delivery has come or gone, in seconds; none if none ever has.
+    pub(super) idle: Option<u64>,
 }
 
 impl TcpRow<'_> {
@@ -65,14 +66,7 @@ impl TcpRow<'_> {
             ("adminStatus", "enabled".into()),
             ("operStatus", "up".into()),
             ("uptimeSeconds", self.uptime.into()),
-            // One delivery goes each way, from the beginning.
-            (
-                "lastDlvSeconds",
-                match self.host {
-                    EGRESS => Value::Null,
-                    _ => self.uptime.into(),
-                },
-            ),
+            ("lastDlvSeconds", self.idle.map_or(Value::Null, Value::from)),
             ("ssl", self.encrypted.into()),
             ("enableProtocolTrace", false.into()),
             (
@@ -107,23 +101,23 @@ pub(super) fn flow_row(number: u64, flow: &Flow, end: &FlowEnd, now: Moment) -> 
     ])
 }
 
-/// An AMQP connection. On an edge router one to the interior is active if it is the `uplink`.
+/// An AMQP connection that both sides have opened. On an edge router one to the interior is active if it is the `uplink`.
 pub(super) fn connection_row(
-    connection: &Arc<ConnectionHandle>,
+    connection: &ConnectionHandle,
+    peer: &Peer,
     edge: bool,
     uplink: Option<u64>,
 ) -> Attributes {
-    let peer = connection.peer.get();
-    let address = peer.map_or("", |peer| peer.address.as_str());
-    let tls = peer.and_then(|peer| peer.tls.as_ref());
+    let address = peer.address.as_str();
+    let tls = peer.tls.as_ref();
     let role = match connection.purpose() {
         Purpose::RouterData => "inter-router-data",
         Purpose::Router => "inter-router",
         Purpose::Client | Purpose::Edge | Purpose::InterEdge => connection.role.as_str(),
     };
     let properties: serde_json::Map<String, Value> = peer
-        .into_iter()
-        .flat_map(|peer| peer.properties.iter())
+        .properties
+        .iter()
         .filter_map(|(key, value)| {
             let value = match value {
                 AmqpValue::String(text) => Value::from(text.as_str()),
@@ -144,23 +138,17 @@ pub(super) fn connection_row(
         ("role", role.into()),
         ("protocol", "amqp".into()),
         ("dir", if connection.incoming { "in" } else { "out" }.into()),
-        (
-            "container",
-            peer.map_or(Value::Null, |peer| peer.container.as_str().into()),
-        ),
-        ("sasl", text(peer.and_then(|peer| peer.mechanism.as_ref()))),
-        (
-            "isAuthenticated",
-            peer.is_some_and(|peer| peer.mechanism.is_some()).into(),
-        ),
+        ("container", peer.container.as_str().into()),
+        ("sasl", text(peer.mechanism.as_ref())),
+        ("isAuthenticated", peer.mechanism.is_some().into()),
         (
             "user",
-            peer.map_or(Value::Null, |peer| match peer.user.as_deref() {
+            match peer.user.as_deref() {
                 Some(user) => user.into(),
                 // Who this router is for its peer is the peer's affair.
                 None if !connection.incoming || peer.mechanism.is_none() => Value::Null,
                 None => "anonymous".into(),
-            }),
+            },
         ),
         ("isEncrypted", tls.is_some().into()),
         ("sslProto", text(tls.map(|(version, _)| version))),
@@ -168,14 +156,11 @@ pub(super) fn connection_row(
         ("properties", Value::Object(properties)),
         ("sslSsf", tls.map_or(0, |(_, suite)| key_bits(suite)).into()),
         ("ssl", tls.is_some().into()),
-        ("opened", peer.is_some().into()),
+        ("opened", true.into()),
         ("active", active.into()),
         ("adminStatus", "enabled".into()),
         ("operStatus", "up".into()),
-        (
-            "uptimeSeconds",
-            peer.map_or(0, |peer| now - peer.opened.as_second()).into(),
-        ),
+        ("uptimeSeconds", (now - peer.opened.as_second()).into()),
         ("enableProtocolTrace", connection.is_traced().into()),
         (
             "lastDlvSeconds",
@@ -190,12 +175,11 @@ pub(super) fn connection_row(
     if let Some(ordinal) = connection.ordinal {
         shown.insert("tlsOrdinal".to_owned(), ordinal.into());
     }
-    if let Some(correlator) = peer.and_then(|peer| peer.correlator.as_ref())
+    if let Some(correlator) = &peer.correlator
         && connection.role == Role::InterRouter
     {
         shown.insert("groupCorrelationId".to_owned(), correlator.as_str().into());
-        let ordinal = peer.map_or(0, |peer| peer.group_ordinal);
-        shown.insert("groupOrdinal".to_owned(), ordinal.into());
+        shown.insert("groupOrdinal".to_owned(), peer.group_ordinal.into());
     }
     shown
 }

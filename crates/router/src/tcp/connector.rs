@@ -12,6 +12,7 @@ use super::ending::Fault;
 use super::flow::serve_stream;
 use super::set::FlowSet;
 use super::socket::Socket;
+use crate::clock::Last;
 use crate::context::Context;
 use crate::core::forwarding::{Destination, Sink};
 use crate::listen;
@@ -37,6 +38,8 @@ pub struct TcpConnector {
     pub opened: AtomicU64,
     /// Flows that ended.
     pub closed: AtomicU64,
+    /// When the last one began.
+    pub(crate) last: Last,
     /// The last failure to connect; empty after a success.
     message: Mutex<String>,
     pub(crate) flows: FlowSet,
@@ -53,6 +56,7 @@ impl TcpConnector {
             record: context.records.next(),
             opened: AtomicU64::new(0),
             closed: AtomicU64::new(0),
+            last: Last::default(),
             message: Mutex::default(),
             flows: FlowSet::default(),
             destination: context.numbers.link(),

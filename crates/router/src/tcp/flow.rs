@@ -24,6 +24,7 @@ use super::pump::{Ends, FlowCommand, FlowEnd, FlowInbox, FlowOctets, Pump};
 use super::set::Flow;
 use super::socket::Socket;
 use super::window;
+use crate::clock::Moment;
 use crate::context::Context;
 use crate::core::dispatch::Undeliverable;
 use crate::core::forwarding::Sink;
@@ -325,6 +326,7 @@ pub(crate) async fn serve_stream(
     let flow = Flow::new(inbox.clone(), None, address, octets.clone());
     let in_set = connector.flows.enter(number, flow);
     connector.opened.fetch_add(1, Ordering::Relaxed);
+    connector.last.note(Moment::now());
     run_server(context, connector, stream, FlowParts { inbox, octets }).await;
     drop(in_set);
     connector.closed.fetch_add(1, Ordering::Relaxed);

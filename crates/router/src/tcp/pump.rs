@@ -22,7 +22,7 @@ use super::observation::Observed;
 use super::outward::Outward;
 use super::socket::Socket;
 use super::window::ACKNOWLEDGE_EVERY;
-use crate::clock::Moment;
+use crate::clock::{Last, Moment};
 use crate::transit::inbox::{Bell, Inbox, Taken};
 use crate::transit::pipe::{Consumer, End};
 
@@ -58,10 +58,10 @@ pub struct FlowOctets {
     arrived: AtomicU64,
     /// Microseconds from the first octet of the client to the first of the server; 0 until known.
     pub latency_us: AtomicU64,
-    /// When octets were last read, as a [`Moment`] in milliseconds; 0 before.
-    last_outward: AtomicU64,
+    /// When octets were last read.
+    last_outward: Last,
     /// When octets were last written.
-    last_inward: AtomicU64,
+    last_inward: Last,
 }
 
 impl FlowOctets {
@@ -73,10 +73,7 @@ impl FlowOctets {
 
     /// The time since octets were last read, and since they were last written.
     pub(crate) fn idle(&self, now: Moment) -> [Option<Duration>; 2] {
-        [&self.last_outward, &self.last_inward].map(|last| {
-            let last = last.load(Ordering::Relaxed);
-            (last > 0).then(|| now.since(Moment::after(Duration::from_millis(last))))
-        })
+        [&self.last_outward, &self.last_inward].map(|last| last.since(now))
     }
 
     /// Octets that wait for the socket.
@@ -90,10 +87,10 @@ impl FlowOctets {
         if !outward && !inward {
             return;
         }
-        let now = Moment::now().millis().max(1);
+        let now = Moment::now();
         for (moved, last) in [(outward, &self.last_outward), (inward, &self.last_inward)] {
             if moved {
-                last.store(now, Ordering::Relaxed);
+                last.note(now);
             }
         }
     }

@@ -13,6 +13,8 @@ use crate::connection::handle::ConnectionHandle;
 
 /// Priority of a message that does not say its own.
 pub const DEFAULT_PRIORITY: u8 = 4;
+/// The highest priority; the lowest is 0.
+pub const HIGHEST_PRIORITY: u8 = 9;
 
 /// The head of a delivery in transit. The octets in its pipe begin behind the routers' section.
 #[derive(Clone)]
