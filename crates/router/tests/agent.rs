@@ -366,7 +366,11 @@ fn health_and_metrics_are_served() {
     section["name"] = json!("@9090");
     let asked = Asked::new(
         "A",
-        &[json!(["listener", section]), tcp_listener("service")],
+        &[
+            json!(["listener", section]),
+            tcp_listener("service"),
+            tcp_connector("server", 9),
+        ],
     );
     let port = asked.http_port("@9090");
     assert_eq!(
@@ -380,11 +384,13 @@ fn health_and_metrics_are_served() {
         "{metrics}"
     );
     assert!(
-        metrics.contains("\nqdr_tcp_service_connections 0\n"),
+        metrics.contains("\nqdr_tcp_service_connections 1\n"),
         "{metrics}"
     );
     let service = "skupper_router_tcp_listener_connections_opened_total{listener=\"listener/service\",address=\"service\"} 0";
     assert!(metrics.contains(service), "{metrics}");
+    let server = "skupper_router_tcp_connector_connections_opened_total{connector=\"connector/server@9\",address=\"server\"} 0";
+    assert!(metrics.contains(server), "{metrics}");
     assert!(get(port, "/other").0.contains("404"));
     drop(asked);
     assert!(

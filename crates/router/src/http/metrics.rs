@@ -215,7 +215,10 @@ fn ours(page: &mut Page, view: &View<'_>) {
                     (label, text_of(&entity, "name")),
                     ("address", text_of(&entity, "address")),
                 ];
-                page.labelled(&name, &labels, number(&entity, attribute));
+                // A connector's own place in the network, which its entity counts as upstream's does, is no connection.
+                let place = kind == Kind::TcpConnector && attribute == "connectionsOpened";
+                let value = number(&entity, attribute).saturating_sub(place.into());
+                page.labelled(&name, &labels, value);
             }
         }
     }
