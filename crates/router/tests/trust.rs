@@ -277,6 +277,38 @@ fn a_server_by_another_name_is_refused_by_the_client() {
 }
 
 #[test]
+fn a_connector_that_does_not_look_at_the_name_takes_any_server_of_its_ca() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let leaf = ca.leaf(Use::Server, "west", &["west.example"]);
+    let west = west(&Files::write(home.path(), "server", &leaf));
+    let link = listener_port(&west, "link");
+    let client = client_files(home.path(), &ca).profile("client");
+    let connector = |port| {
+        let mut connector = secure_connector("link", port, "client");
+        connector[1]["verifyHostname"] = false.into();
+        connector
+    };
+    let echo = tcp_connector("echo", server(echo));
+    let _east = router("east", &[client.clone(), connector(link), echo]);
+    assert_eq!(
+        exchange(open_port(&west, "echo"), b"in secret"),
+        b"in secret"
+    );
+    // It is the name alone that is not looked at.
+    let stranger = Ca::new("other CA").leaf(Use::Server, "west", &["west.example"]);
+    let files = Files::write(home.path(), "stranger", &stranger);
+    let stranger = router(
+        "west",
+        &[files.profile("server"), secure_listener("link", "server")],
+    );
+    let refused = router(
+        "east",
+        &[client, connector(listener_port(&stranger, "link"))],
+    );
+    assert_eq!(refusal_at_connector(&refused).check, "issuer");
+}
+
+#[test]
 fn an_expired_client_is_refused() {
     let (home, ca) = (directory(), Ca::new("CA"));
     let west = west(&server_files(home.path(), &ca));
@@ -444,6 +476,30 @@ fn a_profile_that_could_not_be_loaded_is_made_anew() {
     assert_eq!(refusal_at_connector(&east).check, "credential");
     make_again(&east, files.attributes("client", 0, 0));
     all_linked_by(&east, 0, "");
+}
+
+#[test]
+fn a_listener_closes_what_an_old_credential_has_let_in() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let files = server_files(home.path(), &ca);
+    let west = west(&files);
+    let _east = east(&client_files(home.path(), &ca), &west, server(echo));
+    open_port(&west, "echo");
+    let ordinals = || {
+        let connections = west.context().connections.all();
+        let ordinals = connections.iter().map(|connection| connection.ordinal);
+        ordinals.collect::<Vec<_>>()
+    };
+    assert!(ordinals().iter().all(|ordinal| *ordinal == Some(0)));
+    // What is newer is for who comes, and what is there stays.
+    update_profile(&west, files.attributes("server", 1, 0)).unwrap();
+    assert!(ordinals().contains(&Some(0)));
+    update_profile(&west, files.attributes("server", 2, 2)).unwrap();
+    wait_for("connections of the valid credential alone", || {
+        let ordinals = ordinals();
+        let renewed = ordinals.iter().all(|ordinal| *ordinal == Some(2));
+        (renewed && !ordinals.is_empty()).then_some(())
+    });
 }
 
 #[test]

@@ -366,3 +366,12 @@ fn a_relative_directory_begins_where_the_router_works() {
     assert_eq!(served.get("/mod.rs").0, 200);
     assert_eq!(served.get("/main.rs").0, 404);
 }
+
+#[test]
+fn pages_that_are_switched_off_are_not_there() {
+    for (off, other) in [("healthz", "metrics"), ("metrics", "healthz")] {
+        let served = Served::new(json!({off: false}), &[]);
+        assert_eq!(served.get(&format!("/{off}")).0, 404);
+        assert_eq!(served.get(&format!("/{other}")).0, 200);
+    }
+}

@@ -330,6 +330,23 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_was_renamed_is_opened_anew_when_it_is_named_again() {
+        let logs = Logs::new();
+        let directory = tempfile::tempdir().unwrap();
+        let (file, old) = (directory.path().join("log"), directory.path().join("log.1"));
+        let settings = log("AGENT", "info+", file.to_str().unwrap());
+        logs.configure(&settings).unwrap();
+        std::fs::rename(&file, &old).unwrap();
+        logs.log("AGENT", Level::Info, "before", None);
+        assert!(!file.exists());
+        logs.configure(&settings).unwrap();
+        logs.log("AGENT", Level::Info, "after", None);
+        let text = |path| std::fs::read_to_string(path).unwrap();
+        assert!(text(&old).contains("before") && !text(&old).contains("after"));
+        assert!(text(&file).contains("after") && !text(&file).contains("before"));
+    }
+
+    #[test]
     fn the_past_is_bounded() {
         let logs = Logs::new();
         logs.configure(&log("ERROR", "none", "")).unwrap();
