@@ -2,14 +2,42 @@
 
 use skupper_management::entity::PasswordSource;
 
-/// A password from where its attribute says; `None` where it is not there.
-pub(crate) fn read_password(source: &PasswordSource) -> Option<String> {
+/// Why a password is not where its attribute says; the first words are upstream's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// No such environment variable.
+    #[error(
+        "Failed to find a password in the environment variable {0}: set it for the router's process, or correct the attribute"
+    )]
+    Environment(String),
+    /// A file that cannot be read.
+    #[error(
+        "Unable to open password file {path}, error: {error}: put the password there, or correct the attribute"
+    )]
+    File {
+        /// The file.
+        path: String,
+        /// Why not.
+        error: String,
+    },
+}
+
+/// A password from where its attribute says.
+///
+/// # Errors
+/// It is not there.
+pub(crate) fn read_password(source: &PasswordSource) -> Result<String, PasswordError> {
     match source {
-        PasswordSource::Environment(name) => std::env::var(name).ok(),
-        PasswordSource::File(path) => {
-            let text = std::fs::read_to_string(path).ok()?;
-            Some(text.lines().next().unwrap_or_default().to_owned())
+        PasswordSource::Environment(name) => {
+            std::env::var(name).map_err(|_| PasswordError::Environment(name.clone()))
         }
-        PasswordSource::Literal(text) => Some(text.clone()),
+        PasswordSource::File(path) => match std::fs::read_to_string(path) {
+            Ok(text) => Ok(text.lines().next().unwrap_or_default().to_owned()),
+            Err(error) => Err(PasswordError::File {
+                path: path.clone(),
+                error: error.to_string(),
+            }),
+        },
+        PasswordSource::Literal(text) => Ok(text.clone()),
     }
 }

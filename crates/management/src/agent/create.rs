@@ -3,7 +3,7 @@
 use super::{Failure, Store, kind_named, not_implemented};
 use crate::field::{bounded, scalar};
 use crate::protocol::{Reply, Request, Status};
-use crate::schema::{self, entity_type};
+use crate::schema::{self, Invalid, entity_type};
 use crate::{Attributes, Kind, Value};
 
 pub(super) fn answer(request: &Request, store: &mut dyn Store) -> Result<Reply, Failure> {
@@ -58,8 +58,24 @@ pub(super) fn answer(request: &Request, store: &mut dyn Store) -> Result<Reply, 
             "Cannot set attribute '{name}' in CREATE"
         )));
     }
-    let attributes = create(kind, schema::validate(kind, &given)?, store)?;
+    let validated =
+        schema::validate(kind, &given).map_err(|invalid| refused(kind, &given, invalid))?;
+    let attributes = create(kind, validated, store)?;
     Ok(Reply::new(Status::CREATED, attributes))
+}
+
+/// What is wrong with given attributes, in upstream's words: its core, which has its own, answers for `autoLink`.
+fn refused(kind: Kind, given: &Attributes, invalid: Invalid) -> Failure {
+    if kind != Kind::AutoLink || !invalid.is_of(&["direction"]) {
+        return invalid.into();
+    }
+    Failure::BadRequest(match given.get("direction").and_then(scalar) {
+        None => "direction field is mandatory: expected in or out".to_owned(),
+        Some(found) => format!(
+            "Invalid value for 'direction': expected in or out, found '{}'",
+            bounded(&found)
+        ),
+    })
 }
 
 /// Makes an entity of validated attributes: gives it its identity and name, checks what must hold between it and the

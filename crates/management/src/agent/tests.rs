@@ -281,6 +281,50 @@ fn what_may_not_be_made_or_changed_is_refused() {
                 .to_owned()
         )
     );
+    for (attribute, value, expected) in [
+        (
+            "maxFrameSize",
+            511,
+            "(511). Minimum value is 512 and maximum value is 2147483647",
+        ),
+        (
+            "maxSessions",
+            32769,
+            "(32769). Minimum value is 1 and maximum value is 32768",
+        ),
+        (
+            "maxSessionFrames",
+            1,
+            "(1). Minimum value is 2 and maximum value is 2147483647",
+        ),
+    ] {
+        let given = json!({"port": "1", attribute: value});
+        assert_eq!(
+            refused(create(Kind::Listener, given)),
+            (
+                400,
+                format!("Configuration: Invalid {attribute} specified {expected}")
+            )
+        );
+    }
+    let auto = |direction: Value| {
+        create(
+            Kind::AutoLink,
+            json!({"address": "x", "direction": direction}),
+        )
+    };
+    for (direction, expected) in [
+        (
+            Value::Null,
+            "direction field is mandatory: expected in or out",
+        ),
+        (
+            "up".into(),
+            "Invalid value for 'direction': expected in or out, found 'up'",
+        ),
+    ] {
+        assert_eq!(refused(auto(direction)), (400, expected.to_owned()));
+    }
     let greedy = json!({"hostname": "h", "maxConnections": 65536});
     let (status, why) = refused(create(Kind::Vhost, greedy));
     assert_eq!(status, 500);

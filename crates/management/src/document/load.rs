@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Document, DocumentError, Section};
 use crate::config::Mode;
-use crate::field::{Field, FieldError, scalar};
+use crate::field::{Field, FieldError, bounded, scalar};
 use crate::schema::{self, Invalid};
 use crate::{Attributes, Kind};
 
@@ -64,10 +64,7 @@ pub fn load(document: &Document) -> Loaded {
     }
     for section in &document.sections {
         if !section.kind().is_some_and(|kind| ORDER.contains(&kind)) {
-            let message = format!(
-                "No such entity type '{}'",
-                crate::field::bounded(&section.name)
-            );
+            let message = format!("No such entity type '{}'", bounded(&section.name));
             loader.fault(
                 section,
                 Invalid {
@@ -150,13 +147,18 @@ impl Loader {
         schema::check(kind, &attributes, Some(self.mode))?;
         // A router is in one site, though its schema does not say so; telemetry has one record of it.
         if (kind.is_singleton() || kind == Kind::Site)
-            && self
+            && let Some(first) = self
                 .loaded
                 .entities
                 .iter()
-                .any(|entity| entity.kind == kind)
+                .find(|entity| entity.kind == kind)
         {
-            let message = format!("Adding {} singleton when there is one already", kind.full());
+            let message = format!(
+                "Adding {} singleton {} when the one of line {} already exists: leave one of them out",
+                kind.full(),
+                bounded(&serde_json::Value::from(section.attributes.clone()).to_string()),
+                first.line.unwrap_or_default(),
+            );
             return Err(Invalid {
                 attribute: None,
                 message,

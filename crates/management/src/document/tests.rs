@@ -214,7 +214,7 @@ fn all_faults_of_a_document_are_found() {
     );
     assert_eq!(
         told[12],
-        "line 16: site `there`: Adding io.skupper.router.site singleton when there is one already"
+        "line 16: site `there`: Adding io.skupper.router.site singleton {\"name\":\"there\"} when the one of line 15 already exists: leave one of them out"
     );
     // Nothing of what is wrong was taken; the rest was.
     assert!(

@@ -212,6 +212,11 @@ impl Listener {
         self.http || !self.http_root_dir.is_empty()
     }
 
+    /// Whether clients must present a certificate in TLS.
+    pub fn demands_certificate(&self) -> bool {
+        self.mechanisms().any(|mechanism| mechanism == "EXTERNAL")
+    }
+
     /// Whether nobody may speak AMQP here without TLS.
     pub fn needs_tls(&self) -> bool {
         self.require_ssl || self.require_encryption
@@ -221,6 +226,6 @@ impl Listener {
 impl Connector {
     /// Where the SASL user's password is, if there is one.
     pub fn user_password(&self) -> Option<PasswordSource> {
-        (!self.sasl_password.is_empty()).then(|| PasswordSource::parse(&self.sasl_password))
+        (!self.sasl_password.is_empty()).then(|| PasswordSource::parse_sasl(&self.sasl_password))
     }
 }

@@ -24,4 +24,13 @@ impl PasswordSource {
             _ => PasswordSource::Literal(value.to_owned()),
         }
     }
+
+    /// The same of a connector's `saslPassword`, for which upstream's router does not know `literal:`: it is a part of the
+    /// password there.
+    pub fn parse_sasl(value: &str) -> Self {
+        match value.starts_with("literal:") {
+            true => PasswordSource::Literal(value.to_owned()),
+            false => Self::parse(value),
+        }
+    }
 }

@@ -18,7 +18,7 @@ mod validate;
 pub use attribute::{Attribute, Type};
 pub use identity::identity;
 pub use log::{LEVELS, MODULES};
-pub use notes::without_effect;
+pub use notes::{plain_password, without_effect};
 pub use rules::check;
 pub use validate::{Invalid, validate};
 

@@ -1,5 +1,6 @@
 //! What an entity asks for and does not get: attributes that are taken for the sake of files and scripts, and can have no effect.
 
+use crate::entity::PasswordSource;
 use crate::field::scalar;
 use crate::{Attributes, Kind};
 
@@ -25,6 +26,25 @@ pub fn without_effect(kind: Kind, attributes: &Attributes) -> Vec<String> {
         ),
         _ => Vec::new(),
     }
+}
+
+/// What is said of a password that stands in the configuration itself, in upstream's words.
+pub fn plain_password(kind: Kind, attributes: &Attributes) -> Option<String> {
+    let name = match kind {
+        Kind::Connector => "saslPassword",
+        Kind::SslProfile | Kind::ProxyProfile => "password",
+        _ => return None,
+    };
+    let password = text(attributes, name);
+    if password.is_empty()
+        || !matches!(PasswordSource::parse(&password), PasswordSource::Literal(_))
+    {
+        return None;
+    }
+    let own = text(attributes, "name");
+    Some(format!(
+        "It is unsafe to provide plain text passwords in the config file: {kind} '{own}': attribute `{name}`: say where the password is, by file:PATH or env:NAME"
+    ))
 }
 
 fn text(attributes: &Attributes, name: &str) -> String {
@@ -90,6 +110,31 @@ mod tests {
             all[0].starts_with("router 'A': attribute `saslConfigDir`: '/sasl' has no effect: ")
         );
         assert!(all[3].contains("`tenantId`"));
+    }
+
+    #[test]
+    fn passwords_that_stand_in_the_configuration_are_told() {
+        let told = |kind, value| {
+            plain_password(
+                kind,
+                json!({"name": "n", "password": value}).as_object().unwrap(),
+            )
+        };
+        for unsafe_one in ["secret", "pass:secret", "literal:secret"] {
+            let told = told(Kind::SslProfile, unsafe_one).unwrap();
+            assert!(
+                told.starts_with("It is unsafe to provide plain text passwords in the config file")
+                    && told.contains("sslProfile 'n': attribute `password`")
+                    && !told.contains("secret"),
+                "{told}"
+            );
+        }
+        for place in ["file:/secret", "env:SECRET", ""] {
+            assert_eq!(told(Kind::ProxyProfile, place), None);
+        }
+        assert_eq!(told(Kind::Listener, "secret"), None);
+        let connector = json!({"name": "n", "saslPassword": "pass:secret"});
+        assert!(plain_password(Kind::Connector, connector.as_object().unwrap()).is_some());
     }
 
     #[test]

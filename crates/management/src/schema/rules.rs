@@ -1,5 +1,7 @@
 //! What must hold between attributes, and between an entity and the router it stands in (reference §2.3, §3).
 
+use unicode_general_category::{GeneralCategory, get_general_category};
+
 use super::Invalid;
 use crate::config::{Mode, Role};
 use crate::field::{Field, scalar, whole};
@@ -78,10 +80,7 @@ fn router(attributes: &Attributes) -> Result<(), Invalid> {
             format!("Router ID \"{id}\" containes at least one illegal character (\"|$\").");
         return Err(Invalid::attribute("id", message));
     }
-    if let Some(letter) = id
-        .chars()
-        .find(|letter| letter.is_control() || letter.is_whitespace())
-    {
+    if let Some(letter) = id.chars().find(|letter| is_unseen(*letter)) {
         let message = format!(
             "Router id attribute containing character '{}' in id '{}' is disallowed.",
             letter.escape_default(),
@@ -102,6 +101,22 @@ fn router(attributes: &Attributes) -> Result<(), Invalid> {
         range(attributes, name, 1, i64::from(i32::MAX))?;
     }
     Ok(())
+}
+
+/// Whether a character is of Unicode's categories C (control, format, private use, not assigned) or Z (separators).
+fn is_unseen(letter: char) -> bool {
+    use GeneralCategory as Is;
+    matches!(
+        get_general_category(letter),
+        Is::Control
+            | Is::Format
+            | Is::PrivateUse
+            | Is::Surrogate
+            | Is::Unassigned
+            | Is::LineSeparator
+            | Is::ParagraphSeparator
+            | Is::SpaceSeparator
+    )
 }
 
 /// The name is an element of addresses.
@@ -126,7 +141,7 @@ fn range(attributes: &Attributes, name: &str, least: i64, most: i64) -> Result<(
         Some(value) if !(least..=most).contains(&value) => Err(Invalid::attribute(
             name,
             format!(
-                "Invalid {name} ({value}) specified. Minimum value is {least} and maximum value is {most}"
+                "Invalid {name} specified ({value}). Minimum value is {least} and maximum value is {most}"
             ),
         )),
         _ => Ok(()),

@@ -110,6 +110,39 @@ fn what_cannot_be_is_refused_in_upstreams_words() {
 }
 
 #[test]
+fn a_routers_id_has_nothing_that_is_not_seen() {
+    let checked = |id: &str| {
+        let given = attributes(json!({"id": id}));
+        check(Kind::Router, &validate(Kind::Router, &given).unwrap(), None)
+    };
+    // Of the categories Zs, Cc, Cf, Co and Cn, as Unicode has them.
+    for letter in [
+        ' ',
+        '\u{a0}',
+        '\t',
+        '\u{200b}',
+        '\u{ad}',
+        '\u{e0001}',
+        '\u{e000}',
+        '\u{378}',
+        '\u{10fffe}',
+    ] {
+        let told = checked(&format!("a{letter}b")).unwrap_err().to_string();
+        let expected = format!(
+            "Router id attribute containing character '{}' in id",
+            letter.escape_default()
+        );
+        assert!(
+            told.starts_with(&expected) && told.ends_with(" is disallowed."),
+            "{told}"
+        );
+    }
+    for id in ["west-1", "öst", "東", "a_b.c/d", "e\u{301}"] {
+        assert_eq!(checked(id), Ok(()), "{id}");
+    }
+}
+
+#[test]
 fn open_properties_keep_off_the_routers_own() {
     let checked = |role: &str, key: &str| {
         let given = attributes(json!({"role": role, "openProperties": {key: 1}}));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use skupper_amqp::Message;
+use skupper_management::Kind;
 use skupper_management::agent::handle;
 use skupper_management::protocol::{MANAGEMENT, Request};
 use tokio::task::JoinHandle;
@@ -60,6 +61,9 @@ fn answer(received: &Received, shared: &Arc<Shared>) {
             target: "AGENT",
             "Error performing {} of {}: {status} {description}", request.operation, request.target()
         );
+        if request.operation.eq_ignore_ascii_case("CREATE") {
+            tell_unmade(&request, description);
+        }
     }
     let payload = reply.encode(&request).to_bytes();
     if shared
@@ -69,5 +73,31 @@ fn answer(received: &Received, shared: &Arc<Shared>) {
         .is_err()
     {
         tracing::debug!(target: "AGENT", "nobody waits any more for the answer at {reply_to}");
+    }
+}
+
+/// Says what was not made, and why, in the module that upstream's router says it in, and in its words.
+fn tell_unmade(request: &Request, why: &str) {
+    let name = request.name.as_deref().unwrap_or_default();
+    match request.kind.as_deref().and_then(Kind::named) {
+        Some(Kind::Listener) => {
+            tracing::error!(target: "CONN_MGR", "Unable to create listener: {why}");
+        }
+        Some(Kind::Connector) => {
+            tracing::error!(target: "CONN_MGR", "Unable to create connector: {why}");
+        }
+        Some(Kind::TcpListener) => {
+            tracing::error!(target: "TCP_ADAPTOR", "Unable to create tcp listener: {why}");
+        }
+        Some(Kind::TcpConnector) => {
+            tracing::error!(target: "TCP_ADAPTOR", "Unable to create tcp connector: {why}");
+        }
+        Some(Kind::ListenerAddress) => {
+            tracing::error!(target: "TCP_ADAPTOR", "Unable to create tcp listener address: {why}");
+        }
+        Some(kind @ (Kind::SslProfile | Kind::ProxyProfile)) => {
+            tracing::error!(target: "AGENT", "Unable to create {kind} '{name}': {why}");
+        }
+        _ => {}
     }
 }

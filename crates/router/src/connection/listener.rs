@@ -401,11 +401,7 @@ impl AmqpListener {
             .profiles
             .get(&self.settings.ssl_profile)?
             .current()?;
-        let demand = self
-            .settings
-            .mechanisms()
-            .any(|mechanism| mechanism == "EXTERNAL");
-        let config = loaded.amqp_server(demand)?;
+        let config = loaded.amqp_server(self.settings.demands_certificate())?;
         match UnbufferedServerConnection::new(config) {
             Ok(connection) => Ok((loaded, Library::Server(connection))),
             Err(error) => Err(LoadError::library(&self.settings.ssl_profile, &error)),

@@ -11,7 +11,7 @@ use skupper_management::entity::{Connector, FailoverItem, Listener, Role};
 
 use super::describe::{EARLY_OCTETS, PRODUCT, STREAMING_LINKS, TRUNKING};
 use super::failover;
-use crate::password::read_password;
+use crate::password::{PasswordError, read_password};
 
 /// Value of `qd.inter-router-role` on data connections.
 const DATA_ROLE: i32 = 4;
@@ -85,13 +85,28 @@ pub(crate) fn patience(listener: &Listener) -> Duration {
     }
 }
 
-/// A connector's side of a connection. `external`: this side presents a certificate.
+/// The password of a connector's user, if it is to use one.
+///
+/// # Errors
+/// It is not where the connector says.
+pub(crate) fn password(connector: &Connector) -> Result<Option<String>, PasswordError> {
+    let mut allowed = connector.mechanisms().peekable();
+    let plain = allowed.peek().is_none() || allowed.any(|mechanism| mechanism == "PLAIN");
+    if connector.sasl_username.is_empty() || !plain {
+        return Ok(None);
+    }
+    let source = connector.user_password();
+    source.as_ref().map(read_password).transpose()
+}
+
+/// A connector's side of a connection. `external`: this side presents a certificate. `password` is its [user's](password).
 pub(crate) fn connect(
     router: &str,
     connector: &Connector,
     number: u64,
     group: Option<&Group>,
     external: bool,
+    password: Option<String>,
 ) -> Config {
     let mut open = open(
         router,
@@ -122,11 +137,7 @@ pub(crate) fn connect(
     if external {
         mechanisms.push(Mechanism::External);
     }
-    if !connector.sasl_username.is_empty()
-        && let Some(password) = connector
-            .user_password()
-            .and_then(|source| read_password(&source))
-    {
+    if let Some(password) = password {
         mechanisms.push(Mechanism::Plain {
             user: connector.sasl_username.clone(),
             password,
@@ -214,5 +225,20 @@ fn json(value: &serde_json::Value) -> Value {
             }
             Value::Map(pairs)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_connects_has_a_while_to_open() {
+        let listener = |seconds| Listener {
+            initial_handshake_timeout_seconds: seconds,
+            ..Listener::default()
+        };
+        assert_eq!(patience(&listener(0)), HANDSHAKE);
+        assert_eq!(patience(&listener(7)), Duration::from_secs(7));
     }
 }

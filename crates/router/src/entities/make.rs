@@ -10,7 +10,7 @@ use skupper_management::entity::{
     ProxyProfile, Record, SslProfile, TcpConnector as TcpConnectorSettings,
     TcpListener as TcpListenerSettings, Vhost,
 };
-use skupper_management::schema::without_effect;
+use skupper_management::schema::{plain_password, without_effect};
 use skupper_management::{Attributes, Kind, Value};
 use skupper_pki::certificate::check_format;
 
@@ -24,6 +24,7 @@ use crate::core::{Rule, Treatments};
 use crate::event::Event;
 use crate::policy::keep_looking;
 use crate::tcp::{TcpConnector, TcpListener};
+use crate::tls::{LoadError, Loaded};
 
 /// How long the addresses of names are waited for.
 const RESOLVER: Duration = Duration::from_millis(500);
@@ -55,6 +56,7 @@ impl Entities {
         for sentence in without_effect(kind, attributes) {
             tracing::warn!(target: "AGENT", "{sentence}");
         }
+        tell_plain_password(kind, attributes);
         Ok(match kind {
             Kind::SslProfile => {
                 let settings: SslProfile = read(attributes)?;
@@ -89,6 +91,16 @@ impl Entities {
                     "Configured  Connector: {} proto=any, role={}{}",
                     settings.host_port(), settings.role, profile_note(&settings.ssl_profile)
                 );
+                self.tell_unusable(
+                    &settings.ssl_profile,
+                    |loaded| loaded.client(settings.verify_hostname, None).map(drop),
+                    |error| {
+                        tracing::error!(
+                            target: "CONN_MGR",
+                            "Failed to configure TLS for Connector {}: {error}", settings.name
+                        )
+                    },
+                );
                 Running::Connector(AmqpConnector::start(settings, &self.context))
             }
             Kind::TcpListener => {
@@ -109,6 +121,16 @@ impl Entities {
                     if single { settings.address.as_str() } else { "multiple addresses" },
                     settings.host, settings.port
                 );
+                self.tell_unusable(
+                    &settings.ssl_profile,
+                    |loaded| loaded.tcp_server(settings.authenticate_peer).map(drop),
+                    |error| {
+                        tracing::error!(
+                            target: "TCP_ADAPTOR",
+                            "tcpListener {} TLS configuration failed: {error}", settings.name
+                        )
+                    },
+                );
                 let listener = TcpListener::start(settings, &self.context);
                 self.context
                     .events
@@ -126,6 +148,16 @@ impl Entities {
                     target: "TCP_ADAPTOR",
                     "Configured TcpConnector for {}, {}:{}",
                     settings.address, settings.host, settings.port
+                );
+                self.tell_unusable(
+                    &settings.ssl_profile,
+                    |loaded| loaded.client(settings.verify_hostname, None).map(drop),
+                    |error| {
+                        tracing::error!(
+                            target: "TCP_ADAPTOR",
+                            "tcpConnector {} TLS configuration failed: {error}", settings.name
+                        )
+                    },
                 );
                 let connector = TcpConnector::start(settings, &self.context);
                 self.context
@@ -159,6 +191,16 @@ impl Entities {
             settings.host_port(), settings.role,
             if settings.serves_http() { ", http" } else { "" },
             profile_note(&settings.ssl_profile)
+        );
+        self.tell_unusable(
+            &settings.ssl_profile,
+            |loaded| loaded.amqp_server(settings.demands_certificate()).map(drop),
+            |error| {
+                tracing::error!(
+                    target: "CONN_MGR",
+                    "Failed to configure TLS for Listener {}: {error}", settings.name
+                )
+            },
         );
         if settings.serves_http() {
             // The agent opens the port.
@@ -284,6 +326,22 @@ impl Entities {
         self.check_named(Kind::SslProfile, name)
     }
 
+    /// Tells of a profile that is there and cannot be used as its user wants to. What was made of it works as soon as it can be.
+    fn tell_unusable(
+        &self,
+        profile: &str,
+        take: impl FnOnce(&Loaded) -> Result<(), LoadError>,
+        tell: impl FnOnce(LoadError),
+    ) {
+        let Ok(profile) = self.context.profiles.get(profile) else {
+            return;
+        };
+        let taken = profile.current().and_then(|loaded| take(&loaded));
+        if let Err(error) = taken {
+            tell(error);
+        }
+    }
+
     fn check_named(&self, kind: Kind, name: &str) -> Result<(), Failure> {
         if name.is_empty() || self.named(kind, name).is_some() {
             return Ok(());
@@ -297,6 +355,7 @@ impl Entities {
     }
 
     pub(super) fn change(&mut self, kind: Kind, wanted: &Attributes) -> Result<(), Failure> {
+        tell_plain_password(kind, wanted);
         match kind {
             Kind::SslProfile => {
                 let settings: SslProfile = read(wanted)?;
@@ -417,6 +476,12 @@ impl Entities {
                 tracing::debug!(target: "AGENT", "Deleted {kind} {name}");
             }
         }
+    }
+}
+
+fn tell_plain_password(kind: Kind, attributes: &Attributes) {
+    if let Some(sentence) = plain_password(kind, attributes) {
+        tracing::warn!(target: "CONN_MGR", "{sentence}");
     }
 }
 

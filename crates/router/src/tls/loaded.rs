@@ -7,13 +7,13 @@ use std::{fmt, fs};
 use jiff::Timestamp;
 use rustls::time_provider::DefaultTimeProvider;
 use rustls::{ClientConfig, ServerConfig};
-use skupper_management::entity::{PasswordSource, SslProfile};
+use skupper_management::entity::SslProfile;
 use skupper_pki::judge::Severity;
 use skupper_pki::tls::{Ciphers, ClientOptions, Identity, ServerOptions, TlsError, Versions};
 use skupper_pki::tls::{client_config, server_config};
 use skupper_pki::{Credential, Expectation, Finding, Role, TrustBundle, judge};
 
-use crate::password::read_password;
+use crate::password::{PasswordError, read_password};
 
 /// ALPN protocols that TCP listeners take, the first that a client offers, too, being agreed on. HTTP/1.1 goes first, as at upstream's: the
 /// server is offered nothing but what was agreed on, and more servers can do that.
@@ -72,7 +72,22 @@ pub enum LoadError {
         /// Why not.
         error: String,
     },
-    /// What is in the files cannot be used.
+    /// What is in the files of certificate and key cannot be used.
+    #[error("Failed to configure TLS certFile '{path}' from sslProfile '{profile}': {error}")]
+    Identity {
+        /// The profile.
+        profile: String,
+        /// The certificate's file.
+        path: String,
+        /// Why not.
+        error: TlsError,
+    },
+    /// There is a certificate, and no key for it.
+    #[error(
+        "Missing Private Keyfile (sslProfile: {0}): set privateKeyFile, or put the key into the file of the certificate"
+    )]
+    NoKey(String),
+    /// The TLS library does not take it.
     #[error("sslProfile '{profile}': {error}")]
     Content {
         /// The profile.
@@ -81,10 +96,12 @@ pub enum LoadError {
         error: TlsError,
     },
     /// The trust bundle cannot be used.
-    #[error("sslProfile '{profile}': {error}")]
+    #[error("Failed to configure TLS caCertFile '{path}' from sslProfile '{profile}': {error}")]
     Bundle {
         /// The profile.
         profile: String,
+        /// The file.
+        path: String,
         /// Why not.
         error: skupper_pki::verify::BundleError,
     },
@@ -101,7 +118,9 @@ pub enum LoadError {
         attribute: &'static str,
     },
     /// A protocol version that is not known.
-    #[error("sslProfile '{profile}': protocols '{found}': expected TLSv1.2, TLSv1.3 or both")]
+    #[error(
+        "Failed to configure TLS Protocols '{found}' for sslProfile '{profile}': expected TLSv1.2, TLSv1.3 or both"
+    )]
     Protocols {
         /// The profile.
         profile: String,
@@ -131,14 +150,12 @@ pub enum LoadError {
         error: String,
     },
     /// The key's password cannot be found.
-    #[error(
-        "sslProfile '{profile}': the password of the private key is not in {place}: put it there, or correct the attribute password"
-    )]
+    #[error("sslProfile '{profile}': password: {error}")]
     Password {
         /// The profile.
         profile: String,
-        /// Where it should be.
-        place: String,
+        /// Why not.
+        error: PasswordError,
     },
     /// The key cannot be decrypted.
     #[error("sslProfile '{profile}': {error}")]
@@ -163,7 +180,7 @@ impl LoadError {
     /// What was found, where the content was judged.
     pub fn findings(&self) -> &[Finding] {
         match self {
-            LoadError::Content {
+            LoadError::Identity {
                 error: TlsError::Unloadable { findings },
                 ..
             } => findings,
@@ -187,7 +204,10 @@ pub(crate) fn read_files(settings: &SslProfile) -> Result<Credential, LoadError>
     };
     let mut tls_key = read("privateKeyFile", key_file)?;
     if let Some(source) = settings.key_password() {
-        let password = password(&settings.name, &source)?;
+        let password = read_password(&source).map_err(|error| LoadError::Password {
+            profile: settings.name.clone(),
+            error,
+        })?;
         tls_key =
             skupper_pki::key::decrypt_pem(&tls_key, password.as_bytes()).map_err(|error| {
                 LoadError::Encrypted {
@@ -212,28 +232,20 @@ fn read_file(profile: &str, attribute: &'static str, path: &str) -> Result<Vec<u
     })
 }
 
-fn password(profile: &str, source: &PasswordSource) -> Result<String, LoadError> {
-    let place = match source {
-        PasswordSource::Environment(name) => format!("the environment variable {name}"),
-        PasswordSource::File(path) => format!("the file {path}"),
-        PasswordSource::Literal(text) => return Ok(text.clone()),
-    };
-    read_password(source).ok_or_else(|| LoadError::Password {
-        profile: profile.to_owned(),
-        place,
-    })
-}
-
 impl Loaded {
     /// Loads the files of a profile.
     pub(crate) fn load(settings: &SslProfile) -> Result<Self, LoadError> {
         let profile = settings.name.clone();
         let credential = read_files(settings)?;
-        let identity = match settings.cert_file.is_empty() {
-            true => None,
-            false => Some(
-                Identity::load(&credential).map_err(|error| LoadError::Content {
+        let identity = match settings.cert_file.as_str() {
+            "" => None,
+            _ if settings.private_key_file.is_empty() && !holds_key(&credential.tls_key) => {
+                return Err(LoadError::NoKey(profile));
+            }
+            path => Some(
+                Identity::load(&credential).map_err(|error| LoadError::Identity {
                     profile: profile.clone(),
+                    path: path.to_owned(),
                     error,
                 })?,
             ),
@@ -244,6 +256,7 @@ impl Loaded {
                 let bundle = TrustBundle::from_pem(&credential.ca_crt).map_err(|error| {
                     LoadError::Bundle {
                         profile: profile.clone(),
+                        path: settings.ca_cert_file.clone(),
                         error,
                     }
                 })?;
@@ -397,6 +410,12 @@ impl fmt::Debug for Loaded {
             .field("identity", &self.identity)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether there is a private key among PEM blocks, of whatever kind it is.
+fn holds_key(pem: &[u8]) -> bool {
+    const END: &[u8] = b"PRIVATE KEY-----";
+    pem.windows(END.len()).any(|octets| octets == END)
 }
 
 fn versions(profile: &str, protocols: &str) -> Result<Versions, LoadError> {

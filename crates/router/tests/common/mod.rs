@@ -33,15 +33,26 @@ pub(crate) fn edge_router(id: &str, sections: &[Value]) -> Router {
 
 /// Starts an interior router with these sections, in another way than usual.
 pub(crate) fn router_with(id: &str, sections: &[Value], options: Options) -> Router {
-    start("interior", id, sections, options)
+    start(own("interior", id), sections, options)
+}
+
+/// Starts an interior router one of whose own attributes has this value.
+pub(crate) fn router_whose(attribute: &str, value: Value, id: &str, sections: &[Value]) -> Router {
+    let mut own = own("interior", id);
+    own[attribute] = value;
+    start(own, sections, Options::default())
 }
 
 fn router_in_mode(mode: &str, id: &str, sections: &[Value]) -> Router {
-    start(mode, id, sections, Options::default())
+    start(own(mode, id), sections, Options::default())
 }
 
-fn start(mode: &str, id: &str, sections: &[Value], options: Options) -> Router {
-    let mut document = vec![json!(["router", {"id": id, "mode": mode, "workerThreads": 2}])];
+fn own(mode: &str, id: &str) -> Value {
+    json!({"id": id, "mode": mode, "workerThreads": 2})
+}
+
+fn start(own: Value, sections: &[Value], options: Options) -> Router {
+    let mut document = vec![json!(["router", own])];
     document.extend_from_slice(sections);
     let text = Value::Array(document).to_string();
     let document = Document::parse(&text, Dialect::Json).unwrap();

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use skupper_amqp::connection::{Config, Connection, Event, Mechanism};
+use skupper_amqp::connection::{Config, Connection, Event, Mechanism, Sasl};
 use skupper_amqp::{Open, sasl};
 
 use super::{PATIENCE, wait_for};
@@ -17,6 +17,8 @@ const TURN: Duration = Duration::from_millis(10);
 pub(crate) struct Raw {
     pub(crate) stream: TcpStream,
     pub(crate) amqp: Connection,
+    /// What the router has said of itself.
+    pub(crate) peer: Open,
     input: BytesMut,
     begun: Instant,
 }
@@ -47,16 +49,25 @@ impl Raw {
         Self::of(stream, config)
     }
 
+    /// Opens where SASL is over.
+    pub(crate) fn beneath_sasl(stream: TcpStream) -> Self {
+        let mut config = Config::connector(Open::new("raw"), Vec::new());
+        config.sasl = Sasl::Skip;
+        Self::of(stream, config)
+    }
+
     fn of(stream: TcpStream, config: Config) -> Self {
         stream.set_read_timeout(Some(TURN)).unwrap();
         let mut raw = Raw {
             stream,
             amqp: Connection::new(config, Duration::ZERO),
+            peer: Open::new(""),
             input: BytesMut::new(),
             begun: Instant::now(),
         };
-        raw.wait("open", |event| {
-            matches!(event, Event::Opened(_)).then_some(())
+        raw.peer = raw.wait("open", |event| match event {
+            Event::Opened(open) => Some((**open).clone()),
+            _ => None,
         });
         raw
     }

@@ -33,6 +33,16 @@ pub(super) enum Outcome {
     Unheard,
 }
 
+/// What a connection is made of when its peer has been reached.
+struct Made {
+    transport: Transport,
+    loaded: Option<Arc<Loaded>>,
+    /// The settings for the place that was reached.
+    place: Settings,
+    /// Of the connector's user.
+    password: Option<String>,
+}
+
 /// One of the connections that are in use, until it is dropped.
 struct Counted<'a>(&'a AtomicUsize);
 
@@ -65,6 +75,15 @@ impl AmqpConnector {
             endpoint: place.host_port(),
             ordinal: member.revision.map_or(0, |revision| revision.ordinal),
         };
+        // Who is to come with a password does not come without one.
+        let password = match open::password(&place) {
+            Ok(password) => password,
+            Err(error) => {
+                let text = format!("saslPassword: {error}");
+                let refusal = attempt.protocol(Refuser::Us, "credential", text);
+                return self.refused(member, refusal, context);
+            }
+        };
         let stream = match connect(&place, &attempt, context).await {
             Ok(stream) => stream,
             Err(refusal) => return self.refused(member, *refusal, context),
@@ -82,19 +101,28 @@ impl AmqpConnector {
                 return self.refused(member, refusal, context);
             }
         };
-        self.run_connection(member, context, transport, loaded, &place, &attempt)
-            .await
+        let made = Made {
+            transport,
+            loaded,
+            place,
+            password,
+        };
+        self.run_connection(member, context, made, &attempt).await
     }
 
     async fn run_connection(
         self: &Arc<Self>,
         member: &Member,
         context: &Arc<Context>,
-        transport: Transport,
-        loaded: Option<Arc<Loaded>>,
-        place: &Settings,
+        made: Made,
         attempt: &Attempt,
     ) -> Outcome {
+        let Made {
+            transport,
+            loaded,
+            place,
+            password,
+        } = made;
         let Settings {
             name,
             role,
@@ -116,7 +144,7 @@ impl AmqpConnector {
             .as_ref()
             .is_some_and(|loaded| loaded.identity.is_some());
         let router = context.dispatch.me.as_str();
-        let config = open::connect(router, place, number, group.as_ref(), external);
+        let config = open::connect(router, &place, number, group.as_ref(), external, password);
         let settings = TaskSettings {
             role: *role,
             data,
