@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use rand::RngExt;
-use skupper_management::entity::{MultiAddressStrategy, Observer, TcpListener as Settings};
+use skupper_management::entity::{Observer, TcpListener as Settings};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::choice::{Candidate, choose};
 use super::flow::serve_client;
 use super::opening::Late;
 use super::set::FlowSet;
@@ -229,25 +230,16 @@ impl TcpListener {
     /// The address for the next client.
     fn choose(&self) -> Option<Arc<Target>> {
         let targets = self.read_targets();
-        let reachable = || targets.iter().filter(|target| target.watch.is_reachable());
-        let chosen = match self.settings.strategy {
-            MultiAddressStrategy::Weighted => {
-                let total: i64 = reachable().map(|target| target.value.max(0)).sum();
-                let mut draw = if total > 0 {
-                    rand::rng().random_range(0..total)
-                } else {
-                    0
-                };
-                reachable().find(|target| {
-                    draw -= target.value.max(0);
-                    draw < 0
-                })
-            }
-            _ => reachable().max_by_key(|target| target.value),
-        };
-        chosen
-            .or_else(|| targets.iter().max_by_key(|target| target.value))
-            .cloned()
+        let candidates: Vec<Candidate> = targets
+            .iter()
+            .map(|target| Candidate {
+                value: target.value,
+                reachable: target.watch.is_reachable(),
+            })
+            .collect();
+        let draw = |below| rand::rng().random_range(0..below);
+        let chosen = choose(self.settings.strategy, &candidates, draw)?;
+        targets.get(chosen).cloned()
     }
 
     async fn run(self: Arc<Self>, context: Arc<Context>) {

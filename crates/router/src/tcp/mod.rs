@@ -3,6 +3,7 @@
 //! One TCP connection is two streaming deliveries, one each way. The *client's* stream leaves the router that has the listener
 //! for the service's address; the *server's* stream comes back to an address made up for this one flow.
 
+mod choice;
 mod connector;
 mod early;
 mod ending;
