@@ -10,6 +10,8 @@ use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 use tokio::net::{TcpListener as AsyncListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::keep_alive;
+
 /// The system cuts longer queues to what it allows.
 const LONGEST_QUEUE: i32 = 4096;
 /// A client whose first packet has been answered has so long to connect: a round trip, and one more where a packet is lost.
@@ -278,6 +280,8 @@ fn bind_to(address: SocketAddr, queue: i32, shared: bool, both: bool) -> io::Res
     if address.is_ipv6() {
         socket.set_only_v6(!(both && address.ip().is_unspecified()))?;
     }
+    // Who is accepted has it, too.
+    keep_alive::ask(&socket);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(queue)?;
@@ -375,7 +379,11 @@ mod tests {
                 .map(|_| std::net::TcpStream::connect(listening.address()).unwrap())
                 .collect();
             let mut taken = Vec::new();
-            listening.close(|_, peer| taken.push(peer)).await;
+            let take = |stream: TcpStream, peer| {
+                keep_alive::tests::is_asked(&stream);
+                taken.push(peer);
+            };
+            listening.close(take).await;
             let came: Vec<_> = clients
                 .iter()
                 .map(|client| client.local_addr().unwrap())

@@ -197,6 +197,48 @@ fn through_a_router_in_the_middle() {
     closed_port(&west, "echo");
 }
 
+/// Which timer runs for each established socket with one of these ports, as the system shows it: `02` is for asking a peer
+/// that says nothing (the field `tr` of `/proc/net/tcp`). Local port, remote port, timer.
+fn timers(ports: [u16; 2]) -> Vec<(u16, u16, String)> {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let established = sockets.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let port = |field: &str| u16::from_str_radix(field.rsplit(':').next()?, 16).ok();
+        let (local, remote) = (port(fields[1])?, port(fields[2])?);
+        let timer = fields[5].split(':').next()?.to_owned();
+        (fields[3] == "01").then_some((local, remote, timer))
+    });
+    let of_them = |port: &u16| ports.contains(port);
+    established
+        .filter(|(local, remote, _)| of_them(local) || of_them(remote))
+        .collect()
+}
+
+#[test]
+fn a_workload_that_vanishes_is_asked_for() {
+    let server_port = server(echo);
+    let router = router(
+        "A",
+        &[tcp_listener("echo"), tcp_connector("echo", server_port)],
+    );
+    let at = open_port(&router, "echo");
+    let mut client = connect(at);
+    client.write_all(b"ping").unwrap();
+    client.read_exact(&mut [0; 4]).unwrap();
+    let client_port = client.local_addr().unwrap().port();
+    // While octets are on their way another timer runs.
+    wait_for("timers of the router's sockets", || {
+        let timers = timers([client_port, server_port]);
+        let asks = |own: &dyn Fn(u16, u16) -> bool| {
+            let mut sockets = timers.iter();
+            sockets.any(|(local, remote, timer)| own(*local, *remote) && timer == "02")
+        };
+        let of_client = asks(&|local, remote| (local, remote) == (at.port(), client_port));
+        let of_server = asks(&|_, remote| remote == server_port);
+        (of_client && of_server).then_some(())
+    });
+}
+
 #[test]
 fn a_deleted_connector_closes_its_flows() {
     let (west, east) = pair("echo", server(echo));

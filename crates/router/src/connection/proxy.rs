@@ -11,16 +11,14 @@ use skupper_management::entity::ProxyProfile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::listen;
+use crate::dial::{self, Unreached};
 use crate::password::read_password;
 
 /// The longest answer that is read.
 const LONGEST: usize = 16 * 1024;
 /// The longest status line that is repeated in a sentence.
 const STATUS_LINE: usize = 256;
-/// A proxy whose host does not answer is given up after this, and
-const CONNECT: Duration = Duration::from_secs(10);
-/// one that is connected and says nothing after this.
+/// A proxy that is connected and says nothing is given up after this.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The proxies that connectors may name.
@@ -51,32 +49,28 @@ impl Proxies {
 
 /// Opens a connection to a peer through a proxy; a sentence where that fails.
 pub(super) async fn connect(profile: &ProxyProfile, target: &str) -> Result<TcpStream, String> {
-    connect_within(profile, target, CONNECT, PATIENCE).await
+    connect_within(profile, target, PATIENCE).await
 }
 
 async fn connect_within(
     profile: &ProxyProfile,
     target: &str,
-    to_connect: Duration,
-    to_answer: Duration,
+    patience: Duration,
 ) -> Result<TcpStream, String> {
     let place = format!("{}:{}", profile.host, profile.port);
-    let unconnected = |error: io::Error| {
+    let unconnected = |error: Unreached| {
         format!(
             "Proxy connection not established to {place}, {error}: correct host and port of the proxyProfile"
         )
     };
-    let port = listen::service_port(&profile.port).map_err(unconnected)?;
-    let reached = tokio::time::timeout(to_connect, crate::tcp::connect(&profile.host, port)).await;
-    let mut stream = reached
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    let mut stream = dial::connect(&profile.host, &profile.port, None)
+        .await
         .map_err(unconnected)?;
-    let _ = stream.set_nodelay(true);
-    let answered = tokio::time::timeout(to_answer, negotiate(&mut stream, profile, target)).await;
+    let answered = tokio::time::timeout(patience, negotiate(&mut stream, profile, target)).await;
     let why = match answered {
         Ok(Ok(())) => return Ok(stream),
         Ok(Err(why)) => why,
-        Err(_) => format!("no answer within {} s", to_answer.as_secs_f32()),
+        Err(_) => format!("no answer within {} s", patience.as_secs_f32()),
     };
     Err(format!(
         "Proxy connection negotiation failed through {place} for {target}, {why}"
@@ -142,23 +136,13 @@ fn judge(answer: &[u8]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
-    use socket2::{Domain, Socket, Type};
-
     use super::*;
 
-    /// A port of which nobody takes connections, with room for `queued` that wait.
-    fn silent(queued: i32) -> (Socket, SocketAddr) {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        socket.bind(&any.into()).unwrap();
-        socket.listen(queued).unwrap();
-        let bound = socket.local_addr().unwrap().as_socket().unwrap();
-        (socket, bound)
-    }
-
-    fn given_up(at: SocketAddr, to_connect: Duration, to_answer: Duration) -> String {
+    #[test]
+    fn a_proxy_that_is_silent_is_given_up() {
+        // Nobody takes who waits in its queue.
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = socket.local_addr().unwrap();
         let profile = ProxyProfile {
             host: at.ip().to_string(),
             port: at.port().to_string(),
@@ -168,32 +152,12 @@ mod tests {
             .enable_all()
             .build()
             .unwrap();
-        let connected = connect_within(&profile, "far:5671", to_connect, to_answer);
-        runtime.block_on(connected).unwrap_err()
-    }
-
-    #[test]
-    fn a_proxy_that_is_silent_is_given_up() {
-        let (_socket, at) = silent(16);
-        let said = given_up(at, CONNECT, Duration::from_millis(20));
+        let connected = connect_within(&profile, "far:5671", Duration::from_millis(20));
+        let said = runtime.block_on(connected).unwrap_err();
         assert_eq!(
             said,
             format!(
                 "Proxy connection negotiation failed through {at} for far:5671, no answer within 0.02 s"
-            )
-        );
-    }
-
-    #[test]
-    fn a_proxy_whose_host_does_not_answer_is_given_up() {
-        let (_socket, at) = silent(0);
-        // Who comes when the queue is full hears nothing.
-        let _waits = std::net::TcpStream::connect(at).unwrap();
-        let said = given_up(at, Duration::from_millis(20), PATIENCE);
-        assert_eq!(
-            said,
-            format!(
-                "Proxy connection not established to {at}, timed out: correct host and port of the proxyProfile"
             )
         );
     }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use skupper_management::entity::TcpConnector as Settings;
 use skupper_routing::AddressKey;
-use tokio::net::TcpStream;
 
 use super::ending::Fault;
 use super::flow::serve_stream;
@@ -15,7 +14,7 @@ use super::socket::Socket;
 use crate::clock::Last;
 use crate::context::Context;
 use crate::core::forwarding::{Destination, Sink};
-use crate::listen;
+use crate::dial;
 use crate::tls::server_name;
 use crate::transit::load::Outstanding;
 use crate::transit::pipe::Consumer;
@@ -127,9 +126,8 @@ impl TcpConnector {
             verify_hostname,
             ..
         } = &self.settings;
-        let port = listen::service_port(port).map_err(Fault::connect)?;
-        let stream = connect(host, port).await.map_err(Fault::connect)?;
-        let _ = stream.set_nodelay(true);
+        let stream = dial::connect(host, port, None).await;
+        let stream = stream.map_err(|why| Fault::connect(why.error))?;
         let socket = if ssl_profile.is_empty() {
             Socket::clear(stream)
         } else {
@@ -148,18 +146,6 @@ impl TcpConnector {
             .clear();
         Ok(socket)
     }
-}
-
-/// Connects to the first address of a host that answers.
-pub(crate) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in listen::resolve(host, port, None).await? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 struct ConnectorSink {

@@ -20,7 +20,6 @@ mod watch;
 pub(crate) mod window;
 
 pub use connector::TcpConnector;
-pub(crate) use connector::connect;
 pub(crate) use ending::By;
 #[cfg(test)]
 pub(crate) use head::StreamHead;

@@ -1,8 +1,6 @@
 //! The way to a connector's peer: its place, a proxy before it, TLS.
 
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::client::UnbufferedClientConnection;
 use skupper_management::entity::Connector as Settings;
@@ -14,11 +12,8 @@ use crate::connection::handshake::Library;
 use crate::connection::proxy;
 use crate::connection::transport::{Transport, TransportError};
 use crate::context::Context;
-use crate::listen;
+use crate::dial;
 use crate::tls::{Attempt, LoadError, Loaded, server_name};
-
-/// A host that does not answer is given up after this.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// Connects to the peer, or to the proxy before it.
 pub(super) async fn connect(
@@ -36,23 +31,8 @@ pub(super) async fn connect(
     if !proxy_profile.is_empty() {
         return connect_by_proxy(settings, attempt, context).await;
     }
-    let port = listen::service_port(port)
-        .map_err(|error| Box::new(attempt.unreachable("resolve", &error)))?;
-    let addresses = listen::resolve(host, port, *family)
-        .await
-        .map_err(|error| Box::new(attempt.unreachable("resolve", &error)))?;
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in addresses {
-        match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(Box::new(attempt.unreachable("connect", &last)))
+    let connected = dial::connect(host, port, *family).await;
+    connected.map_err(|why| Box::new(attempt.unreachable(why.check, &why.error)))
 }
 
 async fn connect_by_proxy(

@@ -1,0 +1,103 @@
+//! Connecting to a host, whoever it is that connects: AMQP connectors, to peers and to the proxies before them, and TCP
+//! connectors.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use skupper_management::entity::AddressFamily;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::keep_alive;
+use crate::listen::{resolve, service_port};
+
+/// An address that does not answer is given up after this. Left to itself the system takes more than two minutes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why no address of a host was reached.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub(crate) struct Unreached {
+    /// What failed, as a word of [`Refusal::CHECKS`](skupper_management::report::Refusal::CHECKS).
+    pub(crate) check: &'static str,
+    /// Why; for several addresses, of the last. `TimedOut`: it did not answer.
+    pub(crate) error: io::Error,
+}
+
+/// Connects to the first address of a host that answers; `service` is a port's number or the name of its service. Each address
+/// has ten seconds.
+pub(crate) async fn connect(
+    host: &str,
+    service: &str,
+    family: Option<AddressFamily>,
+) -> Result<TcpStream, Unreached> {
+    let unreached = |check| move |error| Unreached { check, error };
+    let port = service_port(service).map_err(unreached("resolve"))?;
+    let addresses = resolve(host, port, family)
+        .await
+        .map_err(unreached("resolve"))?;
+    to_one_of(&addresses, PATIENCE)
+        .await
+        .map_err(unreached("connect"))
+}
+
+async fn to_one_of(addresses: &[SocketAddr], patience: Duration) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match timeout(patience, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Small requests must not wait for more. Where the system does not do it, they do.
+                let _ = stream.set_nodelay(true);
+                keep_alive::ask(&stream);
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(200);
+
+    /// An address that does not answer: there is no room in the queue of its socket, so the system drops who knocks.
+    fn silent() -> (SocketAddr, Socket, std::net::TcpStream) {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        socket.bind(&any.into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let first = std::net::TcpStream::connect(address).unwrap();
+        (address, socket, first)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_is_given_up_and_the_next_tried() {
+        let (address, _full, _first) = silent();
+        let error = to_one_of(&[address], SOON).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = listener.local_addr().unwrap();
+        let stream = to_one_of(&[address, other], SOON).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), other);
+        assert!(stream.nodelay().unwrap());
+        keep_alive::tests::is_asked(&stream);
+    }
+
+    #[tokio::test]
+    async fn what_fails_has_its_word() {
+        let unreached = connect("no-such-host.invalid", "1", None).await;
+        assert_eq!(unreached.unwrap_err().check, "resolve");
+        let unreached = connect("127.0.0.1", "no port", None).await;
+        assert_eq!(unreached.unwrap_err().check, "resolve");
+    }
+}
