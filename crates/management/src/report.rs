@@ -1,7 +1,7 @@
 //! Our own attributes: why peers were refused, and how a credential was judged. `docs/management.md` tells them to users.
 //!
 //! All are bounded, so that nothing a peer does makes a reply grow: at most [`MAX_REFUSALS`] refusals of a listener or
-//! connector, texts of at most [`MAX_TEXT`] characters, control characters replaced.
+//! connector, of AMQP or of a TCP service, texts of at most [`MAX_TEXT`] characters, control characters replaced.
 
 use crate::field::{Tristate, record, words};
 use crate::{Attributes, Value, field::Record};

@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use common::trust::{Ca, Files, Use};
+use common::trust::{Ca, Files, Use, update_profile};
 use common::*;
 use serde_json::Value;
 use skupper_management::agent::Store;
@@ -82,20 +82,6 @@ fn refusal_at_connector(router: &Router) -> Refusal {
             .first()
             .cloned()
     })
-}
-
-fn update_profile(router: &Router, attributes: Value) -> Result<Attributes, String> {
-    let Value::Object(wanted) = attributes else {
-        panic!("attributes are a map")
-    };
-    let mut entities = router.entities();
-    let name = wanted["name"].as_str().unwrap().to_owned();
-    let current = entities.find(Kind::SslProfile, "name", &name).remove(0);
-    let mut merged = current.clone();
-    merged.extend(wanted);
-    entities
-        .update(Kind::SslProfile, &current, merged)
-        .map_err(|failure| failure.to_string())
 }
 
 #[test]

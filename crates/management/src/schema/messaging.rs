@@ -18,13 +18,13 @@ const fn open_properties() -> Attribute {
     Attribute::new("openProperties", Type::Properties).create()
 }
 
-const fn refusals() -> Attribute {
+pub(super) const fn refusals() -> Attribute {
     list("refusals").about(
         "Ours: the last refusals of a peer by this side or of this side by a peer, newest first.",
     )
 }
 
-const fn refusal_count() -> Attribute {
+pub(super) const fn refusal_count() -> Attribute {
     integer("refusalCount").about("Ours: how many refusals there were since the entity was made.")
 }
 

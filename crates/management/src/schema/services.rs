@@ -2,6 +2,7 @@
 
 use super::attribute::{Attribute, gauge, integer, text, word};
 use super::flag;
+use super::messaging::{refusal_count, refusals};
 
 pub(super) const TCP_LISTENER: &[Attribute] = &[
     text("address").create(),
@@ -24,6 +25,8 @@ pub(super) const TCP_LISTENER: &[Attribute] = &[
         .default_text("auto")
         .create()
         .update(),
+    refusals(),
+    refusal_count(),
 ];
 
 pub(super) const TCP_CONNECTOR: &[Attribute] = &[
@@ -38,6 +41,8 @@ pub(super) const TCP_CONNECTOR: &[Attribute] = &[
     gauge("bytesOut"),
     text("sslProfile").create(),
     flag("verifyHostname", true),
+    refusals(),
+    refusal_count(),
 ];
 
 pub(super) const LISTENER_ADDRESS: &[Attribute] = &[

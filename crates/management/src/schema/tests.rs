@@ -329,6 +329,10 @@ fn upstreams_schema_is_within_ours() {
             "listener.refusalCount",
             "connector.refusals",
             "connector.refusalCount",
+            "tcpListener.refusals",
+            "tcpListener.refusalCount",
+            "tcpConnector.refusals",
+            "tcpConnector.refusalCount",
             // As above.
             "router.address.deliveriesRedirectedToFallback",
             "connection.active",

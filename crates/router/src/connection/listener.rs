@@ -299,7 +299,7 @@ impl AmqpListener {
             endpoint: self
                 .bound()
                 .map_or_else(|| self.settings.host_port(), |bound| bound.to_string()),
-            ordinal: 0,
+            ..Attempt::default()
         };
         let patience = open::patience(&self.settings);
         let secured = tokio::time::timeout(patience, self.secure(stream, context, &attempt));

@@ -61,6 +61,7 @@ impl Entities {
                 let carried = listener.flows.carried();
                 set("bytesIn", carried.outward.into());
                 set("bytesOut", carried.inward.into());
+                listener.refusals.snapshot().write_to(&mut shown);
             }
             Running::TcpConnector(connector) => {
                 // Upstream counts the connector's own place in the network as a connection.
@@ -75,6 +76,7 @@ impl Entities {
                 let carried = connector.flows.carried();
                 set("bytesIn", carried.outward.into());
                 set("bytesOut", carried.inward.into());
+                connector.refusals.snapshot().write_to(&mut shown);
             }
             Running::Target(listener) => {
                 set(

@@ -408,6 +408,8 @@ impl Entities {
                 "connectionsClosed",
                 "bytesIn",
                 "bytesOut",
+                "refusals",
+                "refusalCount",
             ],
             _ => &[],
         };

@@ -22,12 +22,13 @@ use crate::connection::listener::{AmqpListener, Secured};
 use crate::context::Context;
 use crate::crowd::{Crowd, Member};
 use crate::listen::{Listening, Spell};
+use crate::tls::HANDSHAKE;
 
 /// What clients of a port may take.
 const LIMITS: Limits = Limits {
     handshakes: 256,
     connections: 1024,
-    handshake: Duration::from_secs(10),
+    handshake: HANDSHAKE,
     head: Duration::from_secs(10),
 };
 /// How long a connection is kept, whatever the client does with it. Who asks regularly connects anew.

@@ -172,7 +172,13 @@ fn ours(page: &mut Page, view: &View<'_>) {
         "counter",
         "Connections that a listener or connector did not come to",
     );
-    for (kind, label) in [(Kind::Listener, "listener"), (Kind::Connector, "connector")] {
+    for (kind, label) in [
+        (Kind::Listener, "listener"),
+        (Kind::Connector, "connector"),
+        // They may be called as those of AMQP are.
+        (Kind::TcpListener, "tcp_listener"),
+        (Kind::TcpConnector, "tcp_connector"),
+    ] {
         for entity in view.all(kind) {
             let labels = [(label, text_of(&entity, "name"))];
             page.labelled(

@@ -2,20 +2,22 @@
 
 use std::io;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use skupper_management::entity::TcpConnector as Settings;
+use skupper_management::report::Refusal;
 use skupper_routing::AddressKey;
 
 use super::ending::Fault;
 use super::flow::serve_stream;
+use super::secure;
 use super::set::FlowSet;
 use super::socket::Socket;
 use crate::clock::Last;
 use crate::context::Context;
 use crate::core::forwarding::{Destination, Sink};
 use crate::dial;
-use crate::tls::server_name;
+use crate::tls::{Attempt, RefusalLog, With};
 use crate::transit::load::Outstanding;
 use crate::transit::pipe::Consumer;
 use crate::worker;
@@ -39,7 +41,9 @@ pub struct TcpConnector {
     pub closed: AtomicU64,
     /// When the last one began.
     pub(crate) last: Last,
-    /// The last failure to connect; empty after a success.
+    /// Why the server was not reached, the last times.
+    pub refusals: RefusalLog,
+    /// What was said last of that; empty after a success.
     message: Mutex<String>,
     pub(crate) flows: FlowSet,
     destination: u64,
@@ -56,6 +60,7 @@ impl TcpConnector {
             opened: AtomicU64::new(0),
             closed: AtomicU64::new(0),
             last: Last::default(),
+            refusals: RefusalLog::default(),
             message: Mutex::default(),
             flows: FlowSet::default(),
             destination: context.numbers.link(),
@@ -90,61 +95,68 @@ impl TcpConnector {
         }
     }
 
-    /// The last failure to connect; empty after a success.
-    pub fn message(&self) -> String {
-        self.message
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Notes that the server could not be reached.
-    pub(super) fn failed(&self, fault: &Fault) {
-        let text = format!("cannot connect to {}: {fault}", self.server());
-        let mut message = self.message.lock().unwrap_or_else(PoisonError::into_inner);
-        if *message != text {
-            tracing::warn!(target: "TCP_ADAPTOR", "{}: {text}", self.settings.name);
-            *message = text;
-        }
-    }
-
     /// Where the server is: its host and port.
     pub(crate) fn server(&self) -> String {
         format!("{}:{}", self.settings.host, self.settings.port)
     }
 
-    /// Opens a connection to the server, with the protocol that the client negotiated.
+    /// Opens a connection to the server, with the protocol that the client negotiated. What keeps it from that is noted.
     pub(super) async fn connect(
         &self,
-        context: &Arc<Context>,
+        context: &Context,
         alpn: Option<&str>,
     ) -> Result<Socket, Fault> {
         let Settings {
             host,
             port,
             ssl_profile,
-            verify_hostname,
             ..
         } = &self.settings;
-        let stream = dial::connect(host, port, None).await;
-        let stream = stream.map_err(|why| Fault::connect(why.error))?;
+        let stream = dial::connect(host, port, None).await.map_err(|why| {
+            self.refused(self.attempt().unreachable(why.check, &why.error));
+            Fault::connect(why.error)
+        })?;
         let socket = if ssl_profile.is_empty() {
             Socket::clear(stream)
         } else {
-            let config = context
-                .profiles
-                .tcp_client(ssl_profile, *verify_hostname, alpn)
-                .map_err(|error| Fault::handshake(io::Error::other(error)))?;
-            let name = server_name(host);
-            let name = name.map_err(|error| Fault::handshake(io::Error::other(error)))?;
-            let handshake = tokio_rustls::TlsConnector::from(config).connect(name, stream);
-            Socket::tls(handshake.await.map_err(Fault::handshake)?.into())
+            let mut attempt = self.attempt();
+            if let Ok(address) = stream.peer_addr() {
+                attempt.peer = address.to_string();
+            }
+            let secured = secure::server(&self.settings, context, stream, alpn, attempt).await;
+            secured.map_err(|refusal| {
+                let error = io::Error::other(refusal.message.clone());
+                self.refused(*refusal);
+                Fault::handshake(error)
+            })?
         };
-        self.message
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.lock_message().clear();
         Ok(socket)
+    }
+
+    fn attempt(&self) -> Attempt {
+        let place = self.server();
+        Attempt {
+            peer: place.clone(),
+            endpoint: place,
+            with: With::Workload,
+            ..Attempt::default()
+        }
+    }
+
+    /// Notes that the server could not be reached, and says so unless that was the last that was said.
+    fn refused(&self, refusal: Refusal) {
+        let text = refusal.message.clone();
+        self.refusals.add(refusal);
+        let mut message = self.lock_message();
+        if *message != text {
+            tracing::warn!(target: "TCP_ADAPTOR", "{}: {text}", self.settings.name);
+            *message = text;
+        }
+    }
+
+    fn lock_message(&self) -> MutexGuard<'_, String> {
+        self.message.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

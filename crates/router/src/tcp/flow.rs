@@ -1,12 +1,11 @@
 //! Setting a flow up at either end, until its [pump](super::pump) can run (router protocol reference §7.3).
 
 use std::collections::VecDeque;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::{Buf, Bytes, BytesMut};
 use skupper_amqp::performative::{Condition, DeliveryState, names};
@@ -14,9 +13,10 @@ use tokio::net::TcpStream;
 
 use super::connector::TcpConnector;
 use super::early::Early;
-use super::ending::{By, Ending, Fault};
+use super::ending::{By, Ending};
 use super::head::{MAX_HEAD, Parsed, StreamHead};
 use super::listener::{Target, TcpListener};
+use super::meanwhile::{Incoming, unless_over};
 use super::observation::Observed;
 use super::opening::{Opened, Opening};
 use super::outward::Outward;
@@ -33,8 +33,6 @@ use crate::transit::inbox::{Bell, Inbox, Taken};
 use crate::transit::message::Message;
 use crate::transit::pipe::{Consumer, End, pipe};
 
-/// How long a client has for its TLS handshake.
-const HANDSHAKE: Duration = Duration::from_secs(30);
 /// Token of the opposite stream while its head is read.
 const PEER: u32 = 1;
 
@@ -82,7 +80,7 @@ pub(crate) async fn serve_client(
         context,
         listener,
         target,
-        stream,
+        (stream, peer),
         FlowParts { inbox, octets },
         record.as_ref(),
         observed,
@@ -115,7 +113,7 @@ async fn run_client(
     context: &Arc<Context>,
     listener: &Arc<TcpListener>,
     target: &Target,
-    stream: TcpStream,
+    (stream, peer): (TcpStream, SocketAddr),
     FlowParts { inbox, octets }: FlowParts,
     record: Option<&Arc<FlowRecord>>,
     observed: Observed,
@@ -124,15 +122,15 @@ async fn run_client(
     let mut socket = if listener.settings.ssl_profile.is_empty() {
         Socket::clear(stream)
     } else {
-        match accept_tls(context, listener, stream).await {
-            Ok((socket, protocol)) => {
+        let secured = listener.secure(context, stream, peer);
+        match unless_over(secured, &inbox, None).await {
+            Ok(Some((socket, protocol))) => {
                 alpn = protocol;
                 socket
             }
-            Err(error) => {
-                tracing::warn!(target: "TCP_ADAPTOR", "{}: TLS with a client failed: {error}", listener.settings.name);
-                return Ending::Socket(Fault::handshake(error));
-            }
+            // It said nothing.
+            Ok(None) => return Ending::Done,
+            Err(ending) => return ending,
         }
     };
     let replies = &context.dispatch.replies;
@@ -202,23 +200,6 @@ fn rejected() -> DeliveryState {
         names::DECODE_ERROR,
         "invalid message format: not a TCP stream",
     ))
-}
-
-async fn accept_tls(
-    context: &Arc<Context>,
-    listener: &Arc<TcpListener>,
-    stream: TcpStream,
-) -> io::Result<(Socket, Option<String>)> {
-    let settings = &listener.settings;
-    let config = context
-        .profiles
-        .tcp_server(&settings.ssl_profile, settings.authenticate_peer)
-        .map_err(io::Error::other)?;
-    let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
-    let stream = tokio::time::timeout(HANDSHAKE, handshake).await??;
-    let protocol = stream.get_ref().1.alpn_protocol();
-    let protocol = protocol.map(|protocol| String::from_utf8_lossy(protocol).into_owned());
-    Ok((Socket::tls(stream.into()), protocol))
 }
 
 /// Reads the head of a stream that came.
@@ -339,8 +320,8 @@ async fn run_server(
     FlowParts { inbox, octets }: FlowParts,
 ) {
     let trace = stream.message().annotations.trace.clone();
-    let (head, consumer, rest) = match HeadReader::new(stream, inbox.clone()).read().await {
-        HeadOutcome::Head(head, consumer, rest) => (head, consumer, rest),
+    let (head, mut incoming) = match HeadReader::new(stream, inbox.clone()).read().await {
+        HeadOutcome::Head(head, consumer, octets) => (head, Incoming { consumer, octets }),
         HeadOutcome::Wrong(consumer) => {
             tracing::error!(
                 target: "TCP_ADAPTOR",
@@ -351,11 +332,16 @@ async fn run_server(
         HeadOutcome::Malformed(consumer) => return consumer.settle(rejected()),
         HeadOutcome::Lost | HeadOutcome::Closed(_) => return,
     };
-    let window = taken(&head, &consumer);
+    let window = taken(&head, &incoming.consumer);
     let Some(reply_to) = head.reply_to else {
-        return consumer.settle(rejected());
+        return incoming.consumer.settle(rejected());
     };
-    let socket = connector.connect(context, head.alpn.as_deref()).await;
+    let socket = connector.connect(context, head.alpn.as_deref());
+    let socket = unless_over(socket, &inbox, Some(&mut incoming)).await;
+    let Incoming {
+        consumer,
+        octets: rest,
+    } = incoming;
     let tcp = socket.as_ref().ok().map(Socket::tcp);
     let record = context.events.wants_flows().then(|| {
         Arc::new(FlowRecord {
@@ -374,15 +360,9 @@ async fn run_server(
     }
     let socket = match socket {
         Ok(socket) => socket,
-        Err(fault) => {
-            let server = connector.server();
-            tracing::debug!(
-                target: "TCP_ADAPTOR",
-                "{}: cannot connect to {server}: {fault}", connector.settings.name
-            );
-            connector.failed(&fault);
+        Err(ending) => {
             consumer.settle(DeliveryState::failed());
-            return report(context, record, &Ending::Socket(fault), server);
+            return report(context, record, &ending, connector.server());
         }
     };
     let (producer, answer) = pipe(Message::tcp_stream());

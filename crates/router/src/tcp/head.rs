@@ -1,6 +1,8 @@
 //! The head of a stream message: properties, application properties and an empty body, after which every octet of the
 //! delivery is a raw octet of the TCP stream (router protocol reference §7.4).
 
+use std::ops::RangeInclusive;
+
 use bytes::{Bytes, BytesMut};
 use skupper_amqp::codec::{DecodeError, Form, Reader, Writer};
 use skupper_amqp::{Map, Value};
@@ -19,6 +21,8 @@ pub(crate) const CONTENT_TYPE: &str = "application/octet-stream";
 const MAPPING_VERSION: u32 = 1;
 /// Key of the application property that tells a window.
 const WINDOW: &str = "window";
+/// Octets in the name of a protocol (RFC 7301 §3.1). No server can be offered another, whatever a peer says.
+const ALPN: RangeInclusive<usize> = 1..=255;
 /// A head that is longer than this is malformed: it could only grow until memory ends.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
 
@@ -113,6 +117,7 @@ impl StreamHead {
                     head.alpn = properties
                         .get("alpn")
                         .and_then(Value::as_str)
+                        .filter(|alpn| ALPN.contains(&alpn.len()))
                         .map(str::to_owned);
                     head.window = properties.get(WINDOW).and_then(Value::as_u64);
                 }
@@ -222,6 +227,18 @@ mod tests {
                 length
             }
         );
+    }
+
+    #[test]
+    fn what_is_no_name_of_a_protocol_is_not_offered_to_the_server() {
+        for (length, read) in [(0, false), (1, true), (255, true), (256, false)] {
+            let alpn = Some("x".repeat(length));
+            let head = StreamHead { alpn, ..head() };
+            let Parsed::Head { head, .. } = StreamHead::parse(&head.encode()) else {
+                panic!("{length} octets");
+            };
+            assert_eq!(head.alpn.is_some(), read, "{length} octets");
+        }
     }
 
     #[test]

@@ -8,23 +8,32 @@ use std::time::Duration;
 
 use rand::RngExt;
 use skupper_management::entity::{Observer, TcpListener as Settings};
+use skupper_management::report::Refusal;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::choice::{Candidate, choose};
+use super::ending::Fault;
 use super::flow::serve_client;
 use super::opening::Late;
+use super::secure;
 use super::set::FlowSet;
+use super::socket::Socket;
 use super::watch::Watch;
 use crate::context::Context;
+use crate::crowd::Crowd;
 use crate::listen::{Listening, Spell};
 use crate::stop::Stop;
+use crate::tls::{Attempt, RefusalLog, With};
 
 /// How long a port that could not be opened is left alone.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long accepting rests when the process has no descriptors left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// Clients of one listener that have not ended their TLS handshakes.
+const SHAKING: usize = 1024;
 
 /// Whether a listener's port is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +69,10 @@ pub struct TcpListener {
     pub opened: AtomicU64,
     /// Flows that ended.
     pub closed: AtomicU64,
+    /// Clients with which no TLS came about.
+    pub refusals: RefusalLog,
+    /// Those that have not ended their handshakes: who never does takes no place among the others.
+    shaking: Arc<Crowd>,
     up: AtomicBool,
     bound: Mutex<Option<SocketAddr>>,
     message: Mutex<String>,
@@ -79,6 +92,8 @@ impl TcpListener {
             record: context.records.next(),
             opened: AtomicU64::new(0),
             closed: AtomicU64::new(0),
+            refusals: RefusalLog::default(),
+            shaking: Crowd::new(SHAKING),
             up: AtomicBool::new(false),
             bound: Mutex::new(None),
             message: Mutex::new(String::new()),
@@ -242,6 +257,51 @@ impl TcpListener {
         targets.get(chosen).cloned()
     }
 
+    /// Secures a client's socket, with the protocol that was negotiated with it; nothing for a client that leaves without a
+    /// word. What keeps it from that is noted, and is the error.
+    pub(super) async fn secure(
+        &self,
+        context: &Context,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Result<Option<(Socket, Option<String>)>, Fault> {
+        let (client, crowded) = self.shaking.enter();
+        if crowded {
+            tracing::warn!(
+                target: "TCP_ADAPTOR",
+                "{SHAKING} clients of {} have not ended their TLS handshakes: the oldest is sent away for each new one",
+                self.settings.name
+            );
+        }
+        let attempt = Attempt {
+            peer: peer.to_string(),
+            endpoint: self.bound().map_or_else(
+                || format!("{}:{}", self.settings.host, self.settings.port),
+                |bound| bound.to_string(),
+            ),
+            with: With::Workload,
+            ..Attempt::default()
+        };
+        tokio::select! {
+            secured = secure::client(&self.settings, context, stream, attempt) => {
+                secured.map_err(|refusal| self.refused(*refusal))
+            }
+            () = client.must_go() => Err(Fault::handshake(io::Error::other(
+                "the client had not ended its TLS handshake when there was no room for another",
+            ))),
+        }
+    }
+
+    fn refused(&self, refusal: Refusal) -> Fault {
+        let text = refusal.message.clone();
+        tracing::warn!(
+            target: "TCP_ADAPTOR",
+            "Connection from {} (to {}) failed: {text}", refusal.peer, self.settings.name
+        );
+        self.refusals.add(refusal);
+        Fault::handshake(io::Error::other(text))
+    }
+
     async fn run(self: Arc<Self>, context: Arc<Context>) {
         // After the first time an ephemeral port is a fixed one: clients have been told of it.
         let mut port: Option<u16> = None;
@@ -309,6 +369,7 @@ impl TcpListener {
                         if exhausted.begins(Instant::now()) {
                             tracing::error!(target: "TCP_ADAPTOR", "cannot accept on {}: {error}", self.settings.name);
                         }
+                        self.shaking.make_room();
                         tokio::time::sleep(EXHAUSTED).await;
                     }
                     Err(_) => {}

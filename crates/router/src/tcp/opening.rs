@@ -130,24 +130,28 @@ impl Opening<'_> {
         })
     }
 
-    /// Waits for the opposite stream, or for the news that there will be none; what the client says goes out meanwhile if `early`.
+    /// Waits for the opposite stream, or for the news that there will be none; what the client says meanwhile goes out if `early`,
+    /// else it waits.
     async fn answer(&mut self, stream: &Producer, early: bool) -> Result<Consumer, Failure> {
         let mut taken = Taken::default();
         std::future::poll_fn(|cx| {
             loop {
                 self.inbox.take(&mut taken, cx);
                 if taken.is_empty() {
-                    if early {
-                        let give = |chunk| {
+                    // What does not go now is kept: who reads notices a client that leaves.
+                    let give = |chunk| {
+                        if early {
                             stream.push(chunk);
-                        };
-                        let read = self.early.read(self.socket, self.octets, cx, give);
-                        if let Err(error) = read {
-                            let ending = Ending::Socket(Fault::read(error));
-                            return Poll::Ready(Err(Failure::Ended(ending)));
                         }
-                    }
-                    return Poll::Pending;
+                    };
+                    let read = self.early.read(self.socket, self.octets, cx, give);
+                    return match read {
+                        Ok(()) => Poll::Pending,
+                        Err(error) => {
+                            let ending = Ending::Socket(Fault::read(error));
+                            Poll::Ready(Err(Failure::Ended(ending)))
+                        }
+                    };
                 }
                 let closes = |command: &FlowCommand| match command {
                     FlowCommand::Close(by) => Some(*by),
@@ -203,7 +207,7 @@ mod tests {
         inbox: Arc<FlowInbox>,
         taker: Arc<Taker>,
         socket: Socket,
-        _client: TcpStream,
+        client: Option<TcpStream>,
         /// What a server goes on with.
         kept: Vec<Consumer>,
         octets: FlowOctets,
@@ -229,7 +233,7 @@ mod tests {
                 inbox: Arc::new(Inbox::new()),
                 taker,
                 socket: Socket::clear(accepted),
-                _client: client,
+                client: Some(client),
                 kept: Vec::new(),
                 octets: FlowOctets::default(),
                 early: Early::new(Observed::default()),
@@ -339,6 +343,26 @@ mod tests {
             };
             let opened = flow.open(server).await;
             assert!(matches!(opened, Err(Ending::Refused)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_leaves_is_noticed() {
+        for late in [false, true] {
+            let mut flow = Flow::to(Taker::early()).await;
+            if late {
+                flow.late.begins(Instant::now());
+            }
+            let mut client = flow.client.take();
+            let server = |stream: Consumer, _: &FlowInbox| {
+                assert_eq!(stream.message().is_early(), !late);
+                let client = client.take().unwrap();
+                let socket = socket2::SockRef::from(&client);
+                socket.set_linger(Some(Duration::ZERO)).unwrap();
+                Some(stream)
+            };
+            let opened = flow.open(server).await;
+            assert!(matches!(opened, Err(Ending::Socket(_))), "late: {late}");
         }
     }
 

@@ -20,6 +20,8 @@ struct Flows {
     open: HashMap<u64, Flow>,
     /// What flows that have ended have carried.
     past: Carried,
+    /// They are ended with what they belong to, whoever comes late as well.
+    closed: bool,
 }
 
 /// Octets of a socket, or of many.
@@ -83,7 +85,13 @@ impl Carried {
 impl FlowSet {
     /// Enters a flow until the guard is dropped; its number is one of connections.
     pub(super) fn enter(&self, number: u64, flow: Flow) -> InSet<'_> {
-        self.lock().open.insert(number, flow);
+        let mut flows = self.lock();
+        if flows.closed {
+            // Nobody has taken anything from it yet, so it is open.
+            drop(flow.inbox.send(FlowCommand::Close(By::Parent)));
+        }
+        flows.open.insert(number, flow);
+        drop(flows);
         InSet { set: self, number }
     }
 
@@ -113,9 +121,12 @@ impl FlowSet {
             .fold(flows.past, |all, flow| all.and(flow.carried()))
     }
 
-    /// Ends all flows, with their listener or connector.
+    /// Ends all flows, and those that enter from now on: what was on its way to a connector that is deleted, or just accepted by
+    /// a listener.
     pub(crate) fn close(&self) {
-        for flow in self.lock().open.values() {
+        let mut flows = self.lock();
+        flows.closed = true;
+        for flow in flows.open.values() {
             // A flow that has ended by itself needs no telling.
             drop(flow.inbox.send(FlowCommand::Close(By::Parent)));
         }
@@ -162,8 +173,31 @@ impl Drop for InSet<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
-    use crate::transit::inbox::Inbox;
+    use crate::transit::inbox::{Inbox, Taken};
+
+    #[test]
+    fn who_comes_when_all_are_ended_is_ended_too() {
+        let set = FlowSet::default();
+        let flow = |inbox: &Arc<FlowInbox>| {
+            Flow::new(inbox.clone(), None, "service".into(), Arc::default())
+        };
+        let [first, second] = [(); 2].map(|()| Arc::new(Inbox::new()));
+        let _first = set.enter(1, flow(&first));
+        set.close();
+        let _second = set.enter(2, flow(&second));
+        for inbox in [first, second] {
+            let mut taken = Taken::default();
+            let mut cx = Context::from_waker(Waker::noop());
+            inbox.take(&mut taken, &mut cx);
+            assert!(matches!(
+                taken.commands[..],
+                [FlowCommand::Close(By::Parent)]
+            ));
+        }
+    }
 
     #[test]
     fn what_flows_have_carried_stays_when_they_have_ended() {

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use arc_swap::ArcSwapOption;
-use rustls::{ClientConfig, ServerConfig};
 use skupper_management::entity::SslProfile as Settings;
 use tokio::sync::watch;
 
@@ -196,24 +195,5 @@ impl Profiles {
         let profile = self.get(name).ok()?;
         let newest = profile.revision.borrow().ordinal;
         Some(newest)
-    }
-
-    /// For a TCP listener's next client.
-    pub(crate) fn tcp_server(
-        &self,
-        name: &str,
-        demand_certificate: bool,
-    ) -> Result<Arc<ServerConfig>, LoadError> {
-        self.get(name)?.current()?.tcp_server(demand_certificate)
-    }
-
-    /// For a TCP connector's next connection.
-    pub(crate) fn tcp_client(
-        &self,
-        name: &str,
-        verify_name: bool,
-        alpn: Option<&str>,
-    ) -> Result<Arc<ClientConfig>, LoadError> {
-        self.get(name)?.current()?.client(verify_name, alpn)
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rustls::AlertDescription;
@@ -45,6 +46,18 @@ pub struct Attempt {
     pub endpoint: String,
     /// Revision of this side's credential.
     pub ordinal: u64,
+    /// Who is at the other end.
+    pub with: With,
+}
+
+/// Who is at the other end of an attempt, which decides what helps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum With {
+    /// A router, or a client that speaks AMQP.
+    #[default]
+    Router,
+    /// A client or server of a TCP service.
+    Workload,
 }
 
 impl Attempt {
@@ -68,9 +81,14 @@ impl Attempt {
             ("resolve", _) => format!(
                 "the host of {endpoint} does not resolve: {error}: correct the host, or the DNS of this cluster"
             ),
-            (_, io::ErrorKind::ConnectionRefused) => format!(
-                "nothing listens on {endpoint}: check host and port, and that the other site's router runs and is exposed"
-            ),
+            (_, io::ErrorKind::ConnectionRefused) => match self.with {
+                With::Router => format!(
+                    "nothing listens on {endpoint}: check host and port, and that the other site's router runs and is exposed"
+                ),
+                With::Workload => format!(
+                    "nothing listens on {endpoint}: check host and port, and that the server runs"
+                ),
+            },
             (_, io::ErrorKind::TimedOut) => format!(
                 "no answer from {endpoint}: check host and port, and that no firewall or network policy is in between"
             ),
@@ -96,6 +114,25 @@ impl Attempt {
             self.peer
         );
         self.refusal(Refuser::Nobody, "timeout", message)
+    }
+
+    /// A workload did not finish its TLS handshake in time.
+    pub(crate) fn silent(&self, side: Side, patience: Duration) -> Refusal {
+        let (peer, check) = match side {
+            Side::Client => (
+                "the server",
+                "that it speaks TLS at this port; one that does not wants a tcpConnector without sslProfile",
+            ),
+            Side::Server => ("the client", "that it connects with TLS"),
+        };
+        let message = format!(
+            "{peer} at {} did not finish the TLS handshake within {patience:?}: check {check}",
+            self.peer
+        );
+        Refusal {
+            expected: "a TLS handshake".to_owned(),
+            ..self.refusal(Refuser::Nobody, "timeout", message)
+        }
     }
 
     /// The peer closed in the middle of the handshake, without saying why.
@@ -246,6 +283,13 @@ mod tests {
                 .message
                 .contains("nothing listens on west.example:55671: check")
         );
+        assert!(refused.message.ends_with("router runs and is exposed"));
+        let attempt = Attempt {
+            with: With::Workload,
+            ..attempt
+        };
+        let refused = attempt.unreachable("connect", &io::ErrorKind::ConnectionRefused.into());
+        assert!(refused.message.ends_with("that the server runs"));
         let error = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
         let refused = attempt.handshake(&error, &PeerRecord::default(), Side::Client, None);
         assert_eq!(

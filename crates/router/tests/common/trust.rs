@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use skupper_management::agent::Store;
+use skupper_management::{Attributes, Kind};
 use skupper_pki::issue::{CaRequest, Issuer, LeafRequest, issue_ca};
 use skupper_pki::{Credential, KeyAlgorithm};
+use skupper_router::Router;
 
 /// A CA.
 pub(crate) struct Ca(Issuer);
@@ -90,4 +93,19 @@ impl Files {
             "oldestValidOrdinal": oldest,
         })
     }
+}
+
+/// Changes attributes of a profile.
+pub(crate) fn update_profile(router: &Router, attributes: Value) -> Result<Attributes, String> {
+    let Value::Object(wanted) = attributes else {
+        panic!("attributes are a map")
+    };
+    let mut entities = router.entities();
+    let name = wanted["name"].as_str().unwrap().to_owned();
+    let current = entities.find(Kind::SslProfile, "name", &name).remove(0);
+    let mut merged = current.clone();
+    merged.extend(wanted);
+    entities
+        .update(Kind::SslProfile, &current, merged)
+        .map_err(|failure| failure.to_string())
 }

@@ -77,8 +77,14 @@ fn strangers_say_nothing_or_almost_nothing() {
         b"AMQP\x03\x01\x00\x00",
         b"\x16\x03\x01\x02\x00\x01",
     ];
+    // TLS sends away who begins with something else.
+    let slow = [beginnings[0], beginnings[3]];
     let mut strangers = Vec::new();
-    for port in [hub.ports.link, hub.ports.secure] {
+    for (port, beginnings) in [
+        (hub.ports.link, &beginnings[..]),
+        (hub.ports.secure, &beginnings[..]),
+        (hub.ports.tls, &slow[..]),
+    ] {
         for at in 0..count {
             let mut stranger = hub.connect(port);
             // Those who came first may be gone by now.
@@ -90,6 +96,12 @@ fn strangers_say_nothing_or_almost_nothing() {
     hub.serves_others();
     hub.has_not_grown();
     hub.router.said("have not opened");
+    hub.router.said("have not ended their TLS handshakes");
+    let mut client = hub.secured(hub.ports.tls);
+    client.write_all(b"ping").unwrap();
+    let mut pong = [0; 4];
+    client.read_exact(&mut pong).unwrap();
+    assert_eq!(&pong, b"ping");
     drop(strangers);
 }
 
@@ -111,6 +123,7 @@ fn strangers_are_sent_away_in_time() {
         hub.ports.secure,
         hub.ports.clients,
         hub.ports.edge,
+        hub.ports.tls,
     ] {
         for beginning in beginnings {
             let mut stranger = hub.connect(port);

@@ -42,6 +42,8 @@ pub(crate) struct Ports {
     pub(crate) http: u16,
     /// A listener of a service that says what it hears.
     pub(crate) tcp: u16,
+    /// The same with TLS.
+    pub(crate) tls: u16,
 }
 
 impl Hub {
@@ -62,6 +64,7 @@ impl Hub {
             private: free_port(),
             http: free_port(),
             tcp: free_port(),
+            tls: free_port(),
         };
         let listener = |name: &str, port: u16| json!({"name": name, "host": "127.0.0.1", "port": port.to_string(), "initialHandshakeTimeoutSeconds": 2});
         let with = |mut listener: Value, more: Value| {
@@ -89,6 +92,7 @@ impl Hub {
             ),
             with(listener("http", ports.http), json!({"http": true})),
             json!(["tcpListener", {"name": "tcp", "address": "echo", "host": "127.0.0.1", "port": ports.tcp.to_string()}]),
+            json!(["tcpListener", {"name": "tls", "address": "echo", "host": "127.0.0.1", "port": ports.tls.to_string(), "sslProfile": "server"}]),
             tcp_connector("echo", server(echo)),
         ];
         sections.extend_from_slice(more);
@@ -108,7 +112,7 @@ impl Hub {
     }
 
     /// Each of its ports.
-    pub(crate) fn every_port(&self) -> [u16; 7] {
+    pub(crate) fn every_port(&self) -> [u16; 8] {
         let Ports {
             link,
             edge,
@@ -117,8 +121,9 @@ impl Hub {
             private,
             http,
             tcp,
+            tls,
         } = self.ports;
-        [link, edge, clients, secure, private, http, tcp]
+        [link, edge, clients, secure, private, http, tcp, tls]
     }
 
     /// Somebody who was there before is served, and somebody new.

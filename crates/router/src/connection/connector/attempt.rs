@@ -74,6 +74,7 @@ impl AmqpConnector {
             peer: place.host_port(),
             endpoint: place.host_port(),
             ordinal: member.revision.map_or(0, |revision| revision.ordinal),
+            ..Attempt::default()
         };
         // Who is to come with a password does not come without one.
         let password = match open::password(&place) {

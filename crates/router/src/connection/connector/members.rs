@@ -68,7 +68,7 @@ impl AmqpConnector {
             let attempt = Attempt {
                 peer: place.clone(),
                 endpoint: place,
-                ordinal: 0,
+                ..Attempt::default()
             };
             let member = Member {
                 index: 0,

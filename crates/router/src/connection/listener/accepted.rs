@@ -88,7 +88,7 @@ impl AmqpListener {
             attempt: Attempt {
                 peer: peer.to_string(),
                 endpoint: self.settings.host_port(),
-                ordinal: 0,
+                ..Attempt::default()
             },
             worker,
         };
