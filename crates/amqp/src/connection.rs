@@ -16,6 +16,7 @@
 //! Output is bounded by the owner, who stops to send while [`Connection::buffered_output`] is high.
 
 mod config;
+mod ending;
 mod event;
 mod input;
 mod layers;

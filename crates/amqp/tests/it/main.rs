@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod corpora;
+mod credit;
 mod golden;
 mod opening;
 mod pair;
