@@ -118,17 +118,17 @@ fn system_ceiling(meminfo: &str, cgroups: &[String], limits: &str) -> u64 {
 
 /// A flow whose receiver stands still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Still {
-    number: u64,
+struct Still<T> {
+    flow: T,
     /// Octets that wait for it.
     waiting: u64,
 }
 
 /// Which flows are ended to get so many octets back: the greatest first.
-fn chosen(mut still: Vec<Still>, wanted: u64) -> Vec<Still> {
+fn chosen<T>(mut still: Vec<Still<T>>, wanted: u64) -> Vec<Still<T>> {
     still.sort_unstable_by_key(|flow| std::cmp::Reverse(flow.waiting));
     let mut freed = 0;
-    let enough = |flow: &Still| {
+    let enough = |flow: &Still<T>| {
         let more = freed < wanted;
         freed += flow.waiting;
         more
@@ -156,7 +156,12 @@ pub(crate) fn start(context: &Arc<Context>, entities: &Arc<Mutex<Entities>>, run
                 continue;
             };
             let wanted = context.memory.look(used);
-            if wanted > 0 && shed(&entities, wanted, used, ceiling) {
+            if wanted == 0 {
+                continue;
+            }
+            // Management may hold the entities for a while, which must not stop the core on this thread.
+            let shed = tokio::task::spawn_blocking(move || shed(&entities, wanted, used, ceiling));
+            if shed.await.unwrap_or(false) {
                 turn.reset_after(RETURN);
             }
         }
@@ -166,25 +171,27 @@ pub(crate) fn start(context: &Arc<Context>, entities: &Arc<Mutex<Entities>>, run
 /// Ends flows that stand still; whether there were any.
 fn shed(entities: &Mutex<Entities>, wanted: u64, used: u64, ceiling: u64) -> bool {
     let now = Moment::now();
-    let entities = entities.lock().unwrap_or_else(PoisonError::into_inner);
     let mut still = Vec::new();
-    entities.each_flow(|number, flow| {
+    let entities = entities.lock().unwrap_or_else(PoisonError::into_inner);
+    entities.each_flow(|flow| {
         let waiting = flow.octets.waiting();
         let taken = flow.octets.idle(now)[1].unwrap_or_else(|| flow.began.elapsed());
         if waiting > 0 && taken >= STILL {
-            still.push(Still { number, waiting });
+            let flow = flow.clone();
+            still.push(Still { flow, waiting });
         }
     });
+    drop(entities);
     let chosen = chosen(still, wanted);
     let freed: u64 = chosen.iter().map(|flow| flow.waiting).sum();
-    for flow in &chosen {
-        entities.end_flow(flow.number, By::Memory);
+    for still in &chosen {
+        still.flow.close(By::Memory);
     }
     let any = !chosen.is_empty();
     if any {
         tracing::warn!(
             target: "TCP_ADAPTOR",
-            "{used} octets of memory are in use and the ceiling is {ceiling}: {} flows are ended whose receivers have taken nothing for {} seconds while {freed} octets wait for them here. See why these clients or servers do not read, or give the router more memory (the container's limit, or {CEILING})",
+            "{used} octets of memory are in use and the ceiling is {ceiling}: {} flows are ended whose receivers have taken nothing for {} seconds (nothing could be written to them) while {freed} octets wait for them here. See why these clients or servers do not read, or give the router more memory (the container's limit, or {CEILING})",
             chosen.len(), STILL.as_secs()
         );
     }
@@ -245,11 +252,11 @@ mod tests {
 
     #[test]
     fn the_greatest_go_and_no_more_than_is_needed() {
-        let flow = |number, waiting| Still { number, waiting };
+        let flow = |flow, waiting| Still { flow, waiting };
         let still = vec![flow(1, 10), flow(2, 30), flow(3, 20)];
         let numbers = |wanted| -> Vec<u64> {
             let chosen = chosen(still.clone(), wanted);
-            chosen.iter().map(|flow| flow.number).collect()
+            chosen.iter().map(|still| still.flow).collect()
         };
         assert_eq!(numbers(1), [2]);
         assert_eq!(numbers(30), [2]);

@@ -72,14 +72,15 @@ fn attach(
     raw: &mut Raw,
     session: SessionId,
     role: Role,
-    terminus: Terminus,
+    terminus: impl Into<Option<Terminus>>,
 ) -> Result<LinkId, Condition> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let name = format!("link-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    let attach = match role {
-        Role::Sender => Attach::new(name, role, Terminus::default(), terminus),
-        Role::Receiver => Attach::new(name, role, terminus, Terminus::default()),
-    };
+    let mut attach = Attach::new(name, role, Terminus::default(), Terminus::default());
+    match role {
+        Role::Sender => attach.target = terminus.into(),
+        Role::Receiver => attach.source = terminus.into(),
+    }
     let id = raw.amqp.attach(session, attach).unwrap();
     raw.wait("attach", |event| match event {
         Event::Attached { link, attach, .. } if *link == id => {
@@ -286,6 +287,7 @@ fn frames_sessions_and_links_are_limited() {
         attach(&mut raw, session, Role::Sender, Terminus::default()),
         unauthorized,
     );
+    disallowed(attach(&mut raw, session, Role::Sender, None), unauthorized);
     disallowed(
         attach(&mut raw, session, Role::Receiver, Terminus::at("b")),
         unauthorized,
@@ -324,7 +326,7 @@ fn frames_sessions_and_links_are_limited() {
     let stats = row(&router, Kind::VhostStats, "v");
     assert_eq!(
         (&stats["senderDenied"], &stats["receiverDenied"]),
-        (&json!(3), &json!(4))
+        (&json!(4), &json!(4))
     );
 }
 

@@ -450,6 +450,42 @@ fn who_has_used_a_profile_uses_the_one_that_is_made_in_its_place() {
 }
 
 #[test]
+fn an_ordinal_that_comes_back_makes_one_set() {
+    let (home, ca) = (directory(), Ca::new("CA"));
+    let west = west(&server_files(home.path(), &ca));
+    let files = client_files(home.path(), &ca);
+    let east = east(&files, &west, server(echo));
+    open_port(&west, "echo");
+    let of = |ordinal| -> Vec<u64> {
+        let mut all = east.context().connections.all();
+        all.retain(|connection| connection.ordinal == Some(ordinal));
+        all.iter().map(|connection| connection.number).collect()
+    };
+    let first = of(0);
+    // The old ones stay while the new ones are made, and are there when it is their ordinal's turn again.
+    update_profile(&east, files.attributes("client", 1, 0)).unwrap();
+    wait_for("the next set", || {
+        (of(1).len() == first.len()).then_some(())
+    });
+    update_profile(&east, files.attributes("client", 0, 0)).unwrap();
+    let look = || {
+        let mut numbers = of(0);
+        numbers.sort_unstable();
+        numbers
+    };
+    // Two sets of one ordinal would take each other's place for ever.
+    let mut last = look();
+    wait_for("one set that stays", || {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let now = look();
+        let stays = now == last && now.len() >= first.len() && of(1).is_empty();
+        last = now;
+        stays.then_some(())
+    });
+    assert_eq!(exchange(open_port(&west, "echo"), b"then"), b"then");
+}
+
+#[test]
 fn a_profile_that_could_not_be_loaded_is_made_anew() {
     let (home, ca) = (directory(), Ca::new("CA"));
     let west = west(&server_files(home.path(), &ca));

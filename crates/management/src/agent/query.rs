@@ -53,6 +53,9 @@ pub(super) fn query(request: &Request, store: &dyn Store) -> Result<Reply, Failu
     ))
 }
 
+/// Columns that one question may name: more than there are attributes of all types.
+const MOST_COLUMNS: usize = 512;
+
 /// The columns asked for; nothing, null, an empty list and an empty array all ask for every column.
 fn columns(request: &Request, kind: Option<Kind>) -> Result<Vec<String>, Failure> {
     let all = || -> Vec<String> {
@@ -80,6 +83,12 @@ fn columns(request: &Request, kind: Option<Kind>) -> Result<Vec<String>, Failure
     };
     if names.is_empty() {
         return Ok(all());
+    }
+    if names.len() > MOST_COLUMNS {
+        return Err(Failure::BadRequest(format!(
+            "'attributeNames' must have at most {MOST_COLUMNS} names, found {}: name each column once",
+            names.len()
+        )));
     }
     let known = all();
     let is_known = |name: &String| {

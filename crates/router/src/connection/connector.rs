@@ -8,7 +8,7 @@ mod attempt;
 mod members;
 mod reach;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand::distr::{Alphanumeric, SampleString};
@@ -65,7 +65,9 @@ pub struct AmqpConnector {
     /// Where the peer may be.
     places: Mutex<Places>,
     open: AtomicUsize,
-    /// Whether the control connection is open, and with which revision.
+    /// Sets that were begun so far.
+    sets: AtomicU64,
+    /// Whether the control connection is open, and of which set.
     control: watch::Sender<Option<u64>>,
     stop: Stop,
 }
@@ -87,6 +89,7 @@ impl AmqpConnector {
             state: Mutex::default(),
             places: Mutex::new(Places::new(&settings.host, &settings.port)),
             open: AtomicUsize::new(0),
+            sets: AtomicU64::new(0),
             control: watch::Sender::new(None),
             stop: Stop::new(),
             settings,

@@ -212,10 +212,12 @@ impl Task {
             LinkRole::Sender => (Way::Sending, &attach.target, "sender"),
             LinkRole::Receiver => (Way::Receiving, &attach.source, "receiver"),
         };
-        let Some(terminus) = terminus else {
-            return true;
-        };
-        let asked = Asked::of(terminus.dynamic, terminus.address.as_deref());
+        // One without a terminus asks for as little as one without an address.
+        let terminus = terminus.as_ref();
+        let asked = Asked::of(
+            terminus.is_some_and(|terminus| terminus.dynamic),
+            terminus.and_then(|terminus| terminus.address.as_deref()),
+        );
         let Err(denial) = policed.grant.attach(id.index(), way, asked) else {
             return true;
         };

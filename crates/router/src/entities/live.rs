@@ -146,7 +146,11 @@ impl Entities {
         let delete = wanted.get("adminStatus").and_then(Value::as_str) == Some("deleted");
         let trace = wanted.get("enableProtocolTrace").and_then(Value::as_bool);
         let Some(connection) = self.context.connections.get(number) else {
-            if delete && self.end_flow(number, By::Management) {
+            if delete
+                && self
+                    .flow_sets()
+                    .any(|(flows, _)| flows.close_one(number, By::Management))
+            {
                 return Ok(wanted);
             }
             if delete && self.is_egress(number) {
@@ -232,16 +236,10 @@ impl Entities {
     }
 
     /// Looks at each flow.
-    pub(crate) fn each_flow(&self, mut look: impl FnMut(u64, &Flow)) {
+    pub(crate) fn each_flow(&self, mut look: impl FnMut(&Flow)) {
         for (flows, _) in self.flow_sets() {
             flows.each(&mut look);
         }
-    }
-
-    /// Ends a flow by its number; false if it is not there any more.
-    pub(crate) fn end_flow(&self, number: u64, by: By) -> bool {
-        self.flow_sets()
-            .any(|(flows, _)| flows.close_one(number, by))
     }
 
     /// The flows of all TCP listeners and connectors.

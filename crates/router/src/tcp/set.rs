@@ -64,6 +64,11 @@ impl Flow {
         }
     }
 
+    /// Ends it. One that has ended by itself needs no telling.
+    pub(crate) fn close(&self, by: By) {
+        drop(self.inbox.send(FlowCommand::Close(by)));
+    }
+
     /// What it has carried.
     pub(crate) fn carried(&self) -> Carried {
         Carried {
@@ -87,8 +92,7 @@ impl FlowSet {
     pub(super) fn enter(&self, number: u64, flow: Flow) -> InSet<'_> {
         let mut flows = self.lock();
         if flows.closed {
-            // Nobody has taken anything from it yet, so it is open.
-            drop(flow.inbox.send(FlowCommand::Close(By::Parent)));
+            flow.close(By::Parent);
         }
         flows.open.insert(number, flow);
         drop(flows);
@@ -106,10 +110,8 @@ impl FlowSet {
     }
 
     /// Looks at each flow.
-    pub(crate) fn each(&self, look: &mut impl FnMut(u64, &Flow)) {
-        for (number, flow) in &self.lock().open {
-            look(*number, flow);
-        }
+    pub(crate) fn each(&self, look: &mut impl FnMut(&Flow)) {
+        self.lock().open.values().for_each(look);
     }
 
     /// What all flows have carried so far, those that have ended included.
@@ -127,8 +129,7 @@ impl FlowSet {
         let mut flows = self.lock();
         flows.closed = true;
         for flow in flows.open.values() {
-            // A flow that has ended by itself needs no telling.
-            drop(flow.inbox.send(FlowCommand::Close(By::Parent)));
+            flow.close(By::Parent);
         }
     }
 
@@ -136,8 +137,7 @@ impl FlowSet {
     pub(crate) fn close_one(&self, number: u64, by: By) -> bool {
         let flow = self.lock().open.get(&number).cloned();
         flow.is_some_and(|flow| {
-            // As above.
-            drop(flow.inbox.send(FlowCommand::Close(by)));
+            flow.close(by);
             true
         })
     }

@@ -259,7 +259,7 @@ impl Records {
             access.connections.push(connection.number);
             let profile = &access.listener.settings.ssl_profile;
             // The one that the listener has now: a connection that opens late may have come with an earlier one.
-            let ordinal = self.context.profiles.ordinal(profile);
+            let ordinal = self.context.profiles.newest(profile);
             return Some(Change::Set(match ordinal {
                 Some(ordinal) => access.count().with(Attribute::ACTIVE_TLS_ORDINAL, ordinal),
                 None => access.count(),

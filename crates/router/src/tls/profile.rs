@@ -177,12 +177,6 @@ impl Profiles {
             .ok_or_else(|| LoadError::NoProfile(name.to_owned()))
     }
 
-    /// The revision that new connections by a profile are made with, if there is such a profile.
-    pub(crate) fn ordinal(&self, name: &str) -> Option<u64> {
-        let profile = self.get(name).ok()?;
-        Some(profile.revisions().borrow().ordinal)
-    }
-
     /// Whether what was made with a profile's credential of this ordinal is no longer valid.
     pub(crate) fn is_past(&self, name: &str, ordinal: Option<u64>) -> bool {
         let Some(ordinal) = ordinal else { return false };

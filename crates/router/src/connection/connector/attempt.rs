@@ -216,8 +216,7 @@ impl AmqpConnector {
             self.places()
                 .opened(peer.and_then(|peer| failover::read(&peer.properties)));
             self.set_status(Status::Success, peer.map(|peer| peer.opening(&handle)));
-            self.control
-                .send_replace(Some(member.revision.map_or(0, |revision| revision.ordinal)));
+            self.control.send_replace(Some(member.set));
         }
         std::future::pending().await
     }

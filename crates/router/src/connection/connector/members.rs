@@ -1,6 +1,7 @@
 //! The connections of a connector's sets: made for each revision of its credential, and kept while that is the newest.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -27,6 +28,8 @@ pub(super) struct Member {
     pub(super) index: usize,
     pub(super) worker: usize,
     pub(super) revision: Option<Revision>,
+    /// Number of its set among those of the connector: an ordinal may come back.
+    pub(super) set: u64,
 }
 
 impl AmqpConnector {
@@ -74,6 +77,7 @@ impl AmqpConnector {
                 index: 0,
                 worker: 0,
                 revision: None,
+                set: 0,
             };
             self.refused(&member, attempt.no_credential(&error), context);
             tokio::select! {
@@ -89,6 +93,7 @@ impl AmqpConnector {
         revision: Option<Revision>,
         context: &Arc<Context>,
     ) {
+        let set = self.sets.fetch_add(1, Ordering::AcqRel) + 1;
         for index in 0..=self.data_connections {
             // Data connections lie on the workers in turn, so that each worker has one of its own.
             let worker = (first + index.saturating_sub(1)) % context.workers.len();
@@ -96,6 +101,7 @@ impl AmqpConnector {
                 index,
                 worker,
                 revision,
+                set,
             };
             context
                 .workers
@@ -108,16 +114,18 @@ impl AmqpConnector {
         let Some(revision) = member.revision else {
             return false;
         };
+        if self.sets.load(Ordering::Acquire) != member.set {
+            return true;
+        }
         let newest = context.profiles.newest(&self.settings.ssl_profile);
         newest.is_some_and(|newest| newest != revision.ordinal)
     }
 
     /// Keeps one connection of a set open.
     async fn keep(self: Arc<Self>, member: Member, context: Arc<Context>) {
-        let ordinal = member.revision.map_or(0, |revision| revision.ordinal);
         let mut wait = Duration::ZERO;
         loop {
-            if member.index > 0 && !self.control_open(ordinal, &member, &context).await {
+            if member.index > 0 && !self.control_open(&member, &context).await {
                 return;
             }
             tokio::select! {
@@ -134,7 +142,7 @@ impl AmqpConnector {
                     self.places().failed();
                 }
                 self.control.send_if_modified(|open| {
-                    let was = *open == Some(ordinal);
+                    let was = *open == Some(member.set);
                     if was {
                         *open = None;
                     }
@@ -152,13 +160,13 @@ impl AmqpConnector {
     }
 
     /// Waits until the control connection of the set is open; false if there will be none.
-    async fn control_open(&self, ordinal: u64, member: &Member, context: &Context) -> bool {
+    async fn control_open(&self, member: &Member, context: &Context) -> bool {
         let mut control = self.control.subscribe();
         loop {
             if self.stop.is_stopped() || self.is_outdated(member, context) {
                 return false;
             }
-            if *control.borrow_and_update() == Some(ordinal) {
+            if *control.borrow_and_update() == Some(member.set) {
                 return true;
             }
             tokio::select! {
