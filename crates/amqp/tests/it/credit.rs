@@ -3,13 +3,24 @@
 use bytes::Bytes;
 use skupper_amqp::{
     DeliveryState,
-    connection::{Event, Incoming, Outgoing, Payload, Release, Sent},
+    connection::{Event, Incoming, LinkId, Outgoing, Payload, Release, Sent},
 };
 
 use crate::pair::{linked, small, transfers};
+use crate::support::Pair;
 
-#[test]
-fn an_abort_waits_for_the_window_and_frees_the_link() {
+/// A delivery of which more is to come.
+fn begun() -> Outgoing {
+    Outgoing {
+        tag: 1.into(),
+        token: 7,
+        more: true,
+        ..Outgoing::default()
+    }
+}
+
+/// A sender with credit for one more delivery whose first one has used its session's window up, and the receiver.
+fn at_the_window(delivery: &Outgoing) -> (Pair, LinkId, LinkId) {
     let (connector, mut listener) = small();
     listener.open.max_frame_size = 512;
     listener.session_window = 2;
@@ -18,18 +29,19 @@ fn an_abort_waits_for_the_window_and_frees_the_link() {
     pair.listener.connection.grant(receiver, 2).unwrap();
     pair.settle();
     pair.connector.events();
-    let delivery = Outgoing {
-        tag: 1.into(),
-        more: true,
-        ..Outgoing::default()
-    };
     let mut payload = Payload::from(Bytes::from(vec![1; 4000]));
-    assert_eq!(
-        pair.connector
-            .connection
-            .transfer(sender, &delivery, &mut payload),
-        Ok(Sent::Window(Some(0)))
-    );
+    let sent = pair
+        .connector
+        .connection
+        .transfer(sender, delivery, &mut payload);
+    assert_eq!(sent, Ok(Sent::Window(Some(0))));
+    (pair, sender, receiver)
+}
+
+#[test]
+fn an_abort_waits_for_the_window_and_frees_the_link() {
+    let delivery = begun();
+    let (mut pair, sender, _) = at_the_window(&delivery);
     pair.connector.connection.abort(sender).unwrap();
     let mut next = Payload::from(Bytes::from_static(b"next"));
     assert_eq!(
@@ -134,26 +146,7 @@ fn credit_that_is_granted_while_it_is_given_up_is_told_of() {
 
 #[test]
 fn what_is_said_of_an_aborted_delivery_is_not_told_and_nothing_follows_a_detach() {
-    let (connector, mut listener) = small();
-    listener.open.max_frame_size = 512;
-    listener.session_window = 2;
-    listener.release = Release::Manual;
-    let (mut pair, sender, receiver) = linked(connector, listener);
-    pair.listener.connection.grant(receiver, 2).unwrap();
-    pair.settle();
-    pair.connector.events();
-    let delivery = Outgoing {
-        tag: 1.into(),
-        token: 7,
-        more: true,
-        ..Outgoing::default()
-    };
-    let mut payload = Payload::from(Bytes::from(vec![1; 4000]));
-    let sent = pair
-        .connector
-        .connection
-        .transfer(sender, &delivery, &mut payload);
-    assert_eq!(sent, Ok(Sent::Window(Some(0))));
+    let (mut pair, sender, receiver) = at_the_window(&begun());
     pair.settle();
     let came = transfers(pair.listener.events());
     // The abort waits for the window, and its owner may use the token for the next delivery.

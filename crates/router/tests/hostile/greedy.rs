@@ -235,23 +235,32 @@ fn a_crowd_of_readers_stands_still() {
     ping(&mut reach(address(echoes)));
 }
 
-#[test]
-fn credit_does_not_grow_with_consumers_that_come_and_go() {
-    let hub = Hub::new(&[]);
+fn granted(event: &Event) -> Option<u32> {
+    match event {
+        Event::Flow { credit, drain, .. } if *credit > 0 && !drain => Some(*credit),
+        _ => None,
+    }
+}
+
+/// A producer whose consumer has gone and who is to use its credit or give it back, its link, and how much that is.
+fn asked_back(hub: &Hub) -> (Raw, LinkId, u32) {
     let mut consumer = Raw::open(hub.connect(hub.ports.clients));
     let taken = attach(&mut consumer, Role::Receiver, "queue");
     let mut producer = Raw::open(hub.connect(hub.ports.clients));
     let link = attach(&mut producer, Role::Sender, "queue");
-    let granted = |event: &Event| match event {
-        Event::Flow { credit, drain, .. } if *credit > 0 && !drain => Some(*credit),
-        _ => None,
-    };
     let first = producer.wait("credit", granted);
     consumer.amqp.detach(taken, None).unwrap();
     assert!(consumer.turn());
     producer.wait("drain", |event| {
         matches!(event, Event::Flow { drain: true, .. }).then_some(())
     });
+    (producer, link, first)
+}
+
+#[test]
+fn credit_does_not_grow_with_consumers_that_come_and_go() {
+    let hub = Hub::new(&[]);
+    let (mut producer, link, first) = asked_back(&hub);
     // It uses some of what it was asked to use or give back, and gives nothing back.
     let body = message("queue", 1000);
     for number in 0..100 {
@@ -269,20 +278,7 @@ fn credit_does_not_grow_with_consumers_that_come_and_go() {
 #[test]
 fn credit_that_was_being_given_up_comes_back_with_the_address() {
     let hub = Hub::new(&[]);
-    let mut consumer = Raw::open(hub.connect(hub.ports.clients));
-    let taken = attach(&mut consumer, Role::Receiver, "queue");
-    let mut producer = Raw::open(hub.connect(hub.ports.clients));
-    let link = attach(&mut producer, Role::Sender, "queue");
-    let granted = |event: &Event| match event {
-        Event::Flow { credit, drain, .. } if *credit > 0 && !drain => Some(*credit),
-        _ => None,
-    };
-    let first = producer.wait("credit", granted);
-    consumer.amqp.detach(taken, None).unwrap();
-    assert!(consumer.turn());
-    producer.wait("drain", |event| {
-        matches!(event, Event::Flow { drain: true, .. }).then_some(())
-    });
+    let (mut producer, link, first) = asked_back(&hub);
     // The address is back before the producer answers, and it need not give anything up any more.
     let mut other = Raw::open(hub.connect(hub.ports.clients));
     attach(&mut other, Role::Receiver, "queue");
