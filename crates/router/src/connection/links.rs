@@ -243,8 +243,9 @@ pub(crate) struct Outbound {
 impl Outbound {
     /// The link or connection is gone (§6.3).
     pub(crate) fn lose(self) {
-        // Where RELEASED has a delivery sent elsewhere, it must not be told of one that may be used in part.
-        let begun = self.delivery.is_some() && self.consumer.message().is_resent();
+        // Where RELEASED has a delivery sent elsewhere or again, it must not be told of one that may be used in part.
+        let message = self.consumer.message();
+        let begun = self.delivery.is_some() && (message.is_resent() || message.is_early());
         self.consumer.settle(if self.sent || begun {
             DeliveryState::failed()
         } else {

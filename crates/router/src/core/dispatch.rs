@@ -208,10 +208,11 @@ impl Dispatch {
         let message = consumer.message();
         let origin = origin(&forwarding, message);
         let comes_in = message.comes_in();
-        let link = forwarding
-            .table
-            .router(key.text())
-            .and_then(|(router, _)| forwarding.table.eligible(router, origin));
+        let table = &forwarding.table;
+        let link = table.router(key.text()).and_then(|(router, route)| {
+            let onward = || route.link.filter(|link| may_go_on(table, message, *link));
+            table.eligible(router, origin).or_else(onward)
+        });
         match link.and_then(|link| forwarding.neighbours.get(&link)) {
             Some(neighbour) => {
                 forward(neighbour, consumer, None)?;
@@ -277,32 +278,35 @@ impl Dispatch {
         let indices: Vec<usize> = (0..links.len())
             .filter(|index| !links[*index].echoes(message) && is_open(&links[*index], message))
             .collect();
-        let choice = if treatment == Treatment::Closest {
+        let busy = |outstanding: &Outstanding, capacity| Busy {
+            outstanding: outstanding.load(Ordering::Relaxed) as u64,
+            capacity,
+        };
+        let choose = |entry: Entry<'_>, usable: &dyn Fn(LinkId) -> bool| {
+            let table = &forwarding.table;
             let remotes = remotes.map(|remotes| &**remotes);
-            choose::closest(&forwarding.table, &indices, remotes, entry, turn, usable)
-        } else {
-            let busy = |outstanding: &Outstanding, capacity| {
-                let outstanding = outstanding.load(Ordering::Relaxed) as u64;
-                Some(Busy {
-                    outstanding,
-                    capacity,
-                })
-            };
+            if treatment == Treatment::Closest {
+                return choose::closest(table, &indices, remotes, entry, turn, usable);
+            }
             choose::balanced(
-                &forwarding.table,
+                table,
                 &indices,
-                remotes.map(|remotes| &**remotes),
+                remotes,
                 entry,
                 turn,
-                |index| busy(&links[index].outstanding, links[index].capacity),
-                |link| {
-                    if !usable(link) {
-                        return None;
-                    }
-                    busy(&usage.outstanding(link), NEIGHBOUR_CAPACITY)
-                },
+                |index| Some(busy(&links[index].outstanding, links[index].capacity)),
+                |link| usable(link).then(|| busy(&usage.outstanding(link), NEIGHBOUR_CAPACITY)),
             )
         };
+        let choice = choose(entry, &usable).or_else(|| {
+            let onward = Entry {
+                origin: Origin::Here,
+                ..entry
+            };
+            choose(onward, &|link| {
+                usable(link) && may_go_on(&forwarding.table, message, link)
+            })
+        });
         match choice {
             Some(Choice::Local(index)) => {
                 let way = deliver(&links[index], consumer)?;
@@ -416,6 +420,17 @@ fn origin(forwarding: &Forwarding, message: &Message) -> Origin {
     )
 }
 
+/// Whether a delivery that came from another router may go on by a link although it would not come this way by the routers' trees
+/// (§6.4). They have not all heard of a change then: it came by a way that was the best a moment ago. It goes to no router where it
+/// has been, so it does not go round. Upstream's router gives it back, and a flow that begins just then is refused.
+fn may_go_on(table: &Table, message: &Message, link: LinkId) -> bool {
+    let trace = &message.annotations.trace;
+    !trace.is_empty()
+        && !table
+            .traced(trace.iter().map(|entry| &**entry))
+            .contains(&link)
+}
+
 /// Whether a delivery has not been at a destination yet.
 fn is_open(destination: &Destination, message: &Message) -> bool {
     !message.tried.has(destination.way())
@@ -487,3 +502,6 @@ fn hand_over(
         Err(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@
 //! instructions. An end is told that the other has moved through its [`Bell`], once until it looks again.
 //!
 //! Loss is symmetrical and needs no protocol: a [`Producer`] that is dropped before it completed aborts the
-//! delivery; a [`Consumer`] dropped before it settled answers RELEASED if the delivery was not completely taken,
-//! else MODIFIED (router protocol reference §6.3).
+//! delivery; a [`Consumer`] dropped before it settled answers RELEASED if the delivery was not completely taken (if nothing of it
+//! was, where a client's octets come early: RELEASED says that it may be sent again), else MODIFIED (router protocol reference §6.3).
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -114,6 +114,12 @@ impl State {
         self.discard = true;
         self.chunks = VecDeque::new();
         self.queued = 0;
+    }
+
+    /// Whether the consumer has taken any octets.
+    fn is_taken(&self) -> bool {
+        let waiting: usize = self.chunks.iter().map(Bytes::len).sum();
+        self.released > 0 || self.queued > waiting
     }
 
     fn finish(&mut self, end: End, settled: bool) {
@@ -343,12 +349,13 @@ impl Drop for Consumer {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         let whole = state.end.is_some() && state.chunks.is_empty();
+        let used = whole || (self.message().is_early() && state.is_taken());
         state.discard();
         if self.armed && !state.consumer_settled {
             if !state.terminal {
                 state.terminal = true;
-                state.used |= whole;
-                state.outcome = Some(if whole {
+                state.used |= used;
+                state.outcome = Some(if used {
                     DeliveryState::failed()
                 } else {
                     DeliveryState::Released
@@ -389,5 +396,28 @@ mod tests {
         let arrival = consumer.take(|chunk| octets.extend_from_slice(&chunk));
         assert_eq!(octets, b"begin");
         assert_eq!((arrival.end, arrival.settled), (Some(End::Complete), true));
+    }
+
+    #[test]
+    fn what_came_early_and_was_taken_is_not_said_to_be_unused() {
+        for (early, taken, unused) in [
+            (true, false, true),
+            (true, true, false),
+            (false, true, true),
+        ] {
+            let message = match early {
+                true => Message::early_tcp_stream(),
+                false => Message::tcp_stream(),
+            };
+            let (producer, consumer) = pipe(message);
+            producer.push(Bytes::from_static(b"head and request"));
+            if taken {
+                consumer.take(drop);
+            }
+            drop(consumer);
+            let update = producer.take_update();
+            assert_eq!(update.state == Some(DeliveryState::Released), unused);
+            assert_eq!(update.used, !unused);
+        }
     }
 }
