@@ -76,7 +76,8 @@ pub(crate) async fn serve_client(
         context.events.tell_flow(FlowEvent::Opened(record.clone()));
     }
     let observed = Observed::begin(context, listener.observer(), number, record.as_ref());
-    let ending = run_client(
+    // What it takes to open a flow is many times what an open one needs, and is given back.
+    let opened = Box::pin(open_client(
         context,
         listener,
         target,
@@ -84,8 +85,9 @@ pub(crate) async fn serve_client(
         FlowParts { inbox, octets },
         record.as_ref(),
         observed,
-    )
+    ))
     .await;
+    let ending = run(opened).await;
     drop(in_set);
     listener.closed.fetch_add(1, Ordering::Relaxed);
     report(context, record, &ending, peer);
@@ -109,7 +111,15 @@ fn report(
     }
 }
 
-async fn run_client(
+/// Runs a flow to its end, if it has come to open.
+async fn run(opened: Result<Box<Pump>, Ending>) -> Ending {
+    match opened {
+        Ok(pump) => pump.run().await,
+        Err(ending) => ending,
+    }
+}
+
+async fn open_client(
     context: &Arc<Context>,
     listener: &Arc<TcpListener>,
     target: &Target,
@@ -117,7 +127,7 @@ async fn run_client(
     FlowParts { inbox, octets }: FlowParts,
     record: Option<&Arc<FlowRecord>>,
     observed: Observed,
-) -> Ending {
+) -> Result<Box<Pump>, Ending> {
     let mut alpn = None;
     let mut socket = if listener.settings.ssl_profile.is_empty() {
         Socket::clear(stream)
@@ -129,15 +139,13 @@ async fn run_client(
                 socket
             }
             // It said nothing.
-            Ok(None) => return Ending::Done,
-            Err(ending) => return ending,
+            Ok(None) => return Err(Ending::Done),
+            Err(ending) => return Err(ending),
         }
     };
-    let replies = &context.dispatch.replies;
-    let reply = replies.bind(inbox.clone() as Arc<dyn Sink>);
     let head = StreamHead {
         to: target.address.clone(),
-        reply_to: Some(context.dispatch.reply_address(reply.name())),
+        reply_to: None,
         correlation_id: record.and_then(|record| record.identity.clone()),
         alpn,
         window: Some(context.memory.window()),
@@ -146,7 +154,7 @@ async fn run_client(
     let opening = Opening {
         dispatch: &context.dispatch,
         key: context.dispatch.key(&target.address),
-        head: head.encode(),
+        head,
         inbox: &inbox,
         socket: &mut socket,
         octets: &octets,
@@ -156,9 +164,10 @@ async fn run_client(
         stream,
         answer,
         said,
+        reply,
     } = match opening.run(&target.late).await {
         Ok(opened) => opened,
-        Err(ending) => return ending.tell(&socket),
+        Err(ending) => return Err(ending.tell(&socket)),
     };
     let mut arrival = HeadReader::new(answer, inbox.clone());
     let (window, consumer, rest) = match arrival.read().await {
@@ -166,14 +175,14 @@ async fn run_client(
         // The other end sends something that is no stream.
         HeadOutcome::Wrong(consumer) | HeadOutcome::Malformed(consumer) => {
             consumer.settle(rejected());
-            return Ending::Refused.tell(&socket);
+            return Err(Ending::Refused.tell(&socket));
         }
-        HeadOutcome::Lost => return Ending::Refused.tell(&socket),
-        HeadOutcome::Closed(by) => return Ending::Closed(by).tell(&socket),
+        HeadOutcome::Lost => return Err(Ending::Refused.tell(&socket)),
+        HeadOutcome::Closed(by) => return Err(Ending::Closed(by).tell(&socket)),
     };
     // Nobody can send a second stream once the name is gone.
     drop(reply);
-    Pump::new(
+    Ok(Box::new(Pump::new(
         socket,
         Ends {
             socket: FlowEnd::Client,
@@ -184,9 +193,7 @@ async fn run_client(
         Outward::of_client(stream, early, said),
         consumer,
         rest,
-    )
-    .run()
-    .await
+    )))
 }
 
 /// What the end takes whose stream has come: what it says, or what is known of its router.
@@ -308,17 +315,22 @@ pub(crate) async fn serve_stream(
     let in_set = connector.flows.enter(number, flow);
     connector.opened.fetch_add(1, Ordering::Relaxed);
     connector.last.note(Moment::now());
-    run_server(context, connector, stream, FlowParts { inbox, octets }).await;
+    let parts = FlowParts { inbox, octets };
+    if let Some((record, opened)) = Box::pin(open_server(context, connector, stream, parts)).await {
+        let ending = run(opened).await;
+        report(context, record, &ending, connector.server());
+    }
     drop(in_set);
     connector.closed.fetch_add(1, Ordering::Relaxed);
 }
 
-async fn run_server(
+/// Connects to the server and answers the client, with what is told of the flow; nothing where the stream is none of a flow.
+async fn open_server(
     context: &Arc<Context>,
     connector: &Arc<TcpConnector>,
     stream: Consumer,
     FlowParts { inbox, octets }: FlowParts,
-) {
+) -> Option<(Option<Arc<FlowRecord>>, Result<Box<Pump>, Ending>)> {
     let trace = stream.message().annotations.trace.clone();
     let (head, mut incoming) = match HeadReader::new(stream, inbox.clone()).read().await {
         HeadOutcome::Head(head, consumer, octets) => (head, Incoming { consumer, octets }),
@@ -327,14 +339,19 @@ async fn run_server(
                 target: "TCP_ADAPTOR",
                 "{}: Misconfigured TCP adaptor (wrong encapsulation)", connector.settings.name
             );
-            return consumer.settle(DeliveryState::Released);
+            consumer.settle(DeliveryState::Released);
+            return None;
         }
-        HeadOutcome::Malformed(consumer) => return consumer.settle(rejected()),
-        HeadOutcome::Lost | HeadOutcome::Closed(_) => return,
+        HeadOutcome::Malformed(consumer) => {
+            consumer.settle(rejected());
+            return None;
+        }
+        HeadOutcome::Lost | HeadOutcome::Closed(_) => return None,
     };
     let window = taken(&head, &incoming.consumer);
     let Some(reply_to) = head.reply_to else {
-        return incoming.consumer.settle(rejected());
+        incoming.consumer.settle(rejected());
+        return None;
     };
     let socket = connector.connect(context, head.alpn.as_deref());
     let socket = unless_over(socket, &inbox, Some(&mut incoming)).await;
@@ -362,7 +379,7 @@ async fn run_server(
         Ok(socket) => socket,
         Err(ending) => {
             consumer.settle(DeliveryState::failed());
-            return report(context, record, &ending, connector.server());
+            return Some((record, Err(ending)));
         }
     };
     let (producer, answer) = pipe(Message::tcp_stream());
@@ -379,30 +396,50 @@ async fn run_server(
         true => context.dispatch.send_at_once(&key, answer),
         false => context.dispatch.send(&key, answer),
     };
-    let ending = match sent {
-        Ok(_) => {
-            Pump::new(
-                socket,
-                Ends {
-                    socket: FlowEnd::Server,
-                    window,
-                },
-                inbox,
-                octets,
-                Outward::of_server(producer),
-                consumer,
-                rest,
-            )
-            .run()
-            .await
-        }
+    let opened = match sent {
+        Ok(_) => Ok(Box::new(Pump::new(
+            socket,
+            Ends {
+                socket: FlowEnd::Server,
+                window,
+            },
+            inbox,
+            octets,
+            Outward::of_server(producer),
+            consumer,
+            rest,
+        ))),
         Err(_) => {
             consumer.settle(match early {
                 true => Undeliverable::TooEarly.state(),
                 false => DeliveryState::failed(),
             });
-            Ending::Refused
+            Err(Ending::Refused)
         }
     };
-    report(context, record, &ending, connector.server());
+    Some((record, opened))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Octets that a flow's task may take while the flow is open, beside its pump.
+    const MOST: usize = 768;
+
+    fn of_server<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    fn of_client<A, B, C, D, E, F>(_: impl FnOnce(A, B, C, D, E) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_open_flow_does_not_keep_what_its_opening_took() {
+        let sizes = [of_client(serve_client), of_server(serve_stream)];
+        assert!(sizes.iter().all(|size| *size <= MOST), "{sizes:?}");
+        let pump = size_of::<Pump>();
+        assert!(pump <= 384, "{pump}");
+    }
 }

@@ -5,21 +5,27 @@
 //! between the routers. Its own router may lose octets that come sooner, so they are sent only from router to router where the
 //! next one offers to take them; the stream says so in its annotations. A router whose next one does not gives the stream back
 //! with the condition `skupper:too-early`, and it is offered again without them.
+//!
+//! Where routers have not all heard of a change yet, or a link on the way is lost, a stream comes back of which nothing has been
+//! used (RELEASED). It is offered again while the routers come to agree. Upstream's router resets the client then.
 
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use skupper_amqp::performative::DeliveryState;
 use skupper_routing::AddressKey;
 
 use super::early::Early;
-use super::ending::{Ending, Fault};
+use super::ending::{By, Ending, Fault};
+use super::head::StreamHead;
 use super::pump::{FlowCommand, FlowInbox, FlowOctets};
 use super::socket::Socket;
 use crate::core::dispatch::{Dispatch, TOO_EARLY, Undeliverable};
+use crate::core::forwarding::Sink;
+use crate::core::replies::Reply;
 use crate::transit::inbox::{Bell, Taken};
 use crate::transit::message::Message;
 use crate::transit::pipe::{Consumer, Producer, pipe};
@@ -28,6 +34,15 @@ use crate::transit::pipe::{Consumer, Producer, pipe};
 const OWN: u32 = 0;
 /// How long no octets go early to an address where a router on the way has not taken them.
 const LATE: Duration = Duration::from_secs(60);
+/// How long a stream rests that came back unused before it is offered again. Together they are longer than routers take to agree.
+const RESTS: [Duration; 6] = [
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+    Duration::from_millis(40),
+    Duration::from_millis(80),
+    Duration::from_millis(160),
+    Duration::from_millis(320),
+];
 
 /// Whether clients' octets to an address wait until the server's end has answered.
 #[derive(Default)]
@@ -49,8 +64,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) dispatch: &'a Dispatch,
     /// The address of the service.
     pub(crate) key: AddressKey,
-    /// The head of the stream.
-    pub(crate) head: Bytes,
+    /// The head of the stream, but for where the answer goes.
+    pub(crate) head: StreamHead,
     pub(crate) inbox: &'a Arc<FlowInbox>,
     pub(crate) socket: &'a mut Socket,
     pub(crate) octets: &'a FlowOctets,
@@ -65,11 +80,15 @@ pub(crate) struct Opened {
     pub(crate) answer: Consumer,
     /// What was read early has gone with the client's stream.
     pub(crate) said: bool,
+    /// Where the answer was sent, while it may be sent there.
+    pub(crate) reply: Reply,
 }
 
 enum Failure {
     /// Without the client's octets it may go.
     TooEarly,
+    /// Nobody has used anything of it.
+    Unused,
     /// The flow has ended.
     Ended(Ending),
 }
@@ -77,27 +96,31 @@ enum Failure {
 impl Opening<'_> {
     /// Offers the stream until a server's end answers or the flow is over.
     pub(crate) async fn run(mut self, late: &Late) -> Result<Opened, Ending> {
-        let early = !late.lasts(Instant::now());
-        if early {
+        let mut rests = RESTS.into_iter();
+        let mut counted = false;
+        if !late.lasts(Instant::now()) {
             let looked = self.look().await;
             looked.map_err(|error| Ending::Socket(Fault::read(error)))?;
-            match self.attempt(Message::early_tcp_stream()).await {
-                Err(Failure::TooEarly) => late.begins(Instant::now()),
-                Err(Failure::Ended(ending)) => return Err(ending),
-                Ok(opened) => return Ok(opened),
-            }
         }
-        let message = Message {
-            counted: early,
-            ..Message::tcp_stream()
-        };
-        self.attempt(message)
-            .await
-            .map_err(|failure| match failure {
+        loop {
+            let early = !late.lasts(Instant::now());
+            let head = match early {
+                true => Message::early_tcp_stream(),
+                false => Message::tcp_stream(),
+            };
+            match self.attempt(Message { counted, ..head }).await {
+                Ok(opened) => return Ok(opened),
+                Err(Failure::Ended(ending)) => return Err(ending),
+                Err(Failure::TooEarly) if early => late.begins(Instant::now()),
                 // Nothing was early.
-                Failure::TooEarly => Ending::Refused,
-                Failure::Ended(ending) => ending,
-            })
+                Err(Failure::TooEarly) => return Err(Ending::Refused),
+                Err(Failure::Unused) => match rests.next() {
+                    Some(rest) => self.rest(rest).await?,
+                    None => return Err(Ending::Refused),
+                },
+            }
+            counted = true;
+        }
     }
 
     /// Takes what the client has said with its connection, so that it leaves with the head of its stream.
@@ -109,8 +132,12 @@ impl Opening<'_> {
 
     async fn attempt(&mut self, message: Message) -> Result<Opened, Failure> {
         let early = message.is_early();
+        // One of its own: what an attempt before this may still be answered is for nobody.
+        let sink = self.inbox.clone() as Arc<dyn Sink>;
+        let reply = self.dispatch.replies.bind(sink);
+        self.head.reply_to = Some(self.dispatch.reply_address(reply.name()));
         let (stream, consumer) = pipe(message);
-        stream.push(self.head.clone());
+        stream.push(self.head.encode());
         if early {
             for chunk in &self.early.said {
                 stream.push(chunk.clone());
@@ -120,14 +147,44 @@ impl Opening<'_> {
         match self.dispatch.send(&self.key, consumer) {
             Ok(_) => {}
             Err((Undeliverable::TooEarly, _)) => return Err(Failure::TooEarly),
-            Err(_) => return Err(Failure::Ended(Ending::Refused)),
+            Err((Undeliverable::NoRoute, _)) => return Err(Failure::Unused),
+            Err((Undeliverable::Unavailable, _)) => return Err(Failure::Ended(Ending::Refused)),
         }
         let answer = self.answer(&stream, early).await?;
         Ok(Opened {
             stream,
             answer,
             said: early,
+            reply,
         })
+    }
+
+    /// Waits until the stream is offered again; the flow may be over before that.
+    async fn rest(&mut self, span: Duration) -> Result<(), Ending> {
+        let mut over = pin!(tokio::time::sleep(span));
+        let mut taken = Taken::default();
+        std::future::poll_fn(|cx| {
+            loop {
+                self.inbox.take(&mut taken, cx);
+                if taken.is_empty() {
+                    let keep = |_| {};
+                    return match self.early.read(self.socket, self.octets, cx, keep) {
+                        Ok(()) => over.as_mut().poll(cx).map(Ok),
+                        Err(error) => Poll::Ready(Err(Ending::Socket(Fault::read(error)))),
+                    };
+                }
+                taken.ready.clear();
+                // An answer that comes now is to a stream that was given back: dropping it says so.
+                if let Some(by) = taken
+                    .commands
+                    .drain(..)
+                    .find_map(|command| closes(&command))
+                {
+                    return Poll::Ready(Err(Ending::Closed(by)));
+                }
+            }
+        })
+        .await
     }
 
     /// Waits for the opposite stream, or for the news that there will be none; what the client says meanwhile goes out if `early`,
@@ -153,10 +210,6 @@ impl Opening<'_> {
                         }
                     };
                 }
-                let closes = |command: &FlowCommand| match command {
-                    FlowCommand::Close(by) => Some(*by),
-                    FlowCommand::Stream(_) => None,
-                };
                 if let Some(by) = taken.commands.iter().find_map(closes) {
                     return Poll::Ready(Err(Failure::Ended(Ending::Closed(by))));
                 }
@@ -176,8 +229,17 @@ impl Opening<'_> {
     }
 }
 
+/// Who wants the flow closed, if the command is that.
+fn closes(command: &FlowCommand) -> Option<By> {
+    match command {
+        FlowCommand::Close(by) => Some(*by),
+        FlowCommand::Stream(_) => None,
+    }
+}
+
 fn given_back(state: &DeliveryState) -> Failure {
     match state {
+        DeliveryState::Released => Failure::Unused,
         DeliveryState::Rejected(Some(error)) if error.condition == TOO_EARLY => Failure::TooEarly,
         _ => Failure::Ended(Ending::Refused),
     }
@@ -194,11 +256,9 @@ mod tests {
 
     use super::*;
     use crate::core::testing::{Taker, dispatch, serve};
-    use crate::tcp::ending::By;
+    use crate::tcp::head::Parsed;
     use crate::tcp::observation::Observed;
     use crate::transit::inbox::Inbox;
-
-    const HEAD: &[u8] = b"head:";
 
     /// A client that has said hello, and a service that somebody has.
     struct Flow {
@@ -249,7 +309,7 @@ mod tests {
             let opening = Opening {
                 dispatch: &self.dispatch,
                 key: self.key.clone(),
-                head: Bytes::from_static(HEAD),
+                head: StreamHead::default(),
                 inbox: &self.inbox,
                 socket: &mut self.socket,
                 octets: &self.octets,
@@ -269,10 +329,18 @@ mod tests {
         }
     }
 
-    fn said(stream: &Consumer) -> Vec<u8> {
+    /// Where the answer is to be sent, and the client's octets that came with that.
+    fn heard(stream: &Consumer) -> (String, Vec<u8>) {
         let mut octets = Vec::new();
         stream.take(|chunk| octets.extend_from_slice(&chunk));
-        octets
+        match StreamHead::parse(&octets) {
+            Parsed::Head { head, length } => (head.reply_to.unwrap(), octets.split_off(length)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn said(stream: &Consumer) -> Vec<u8> {
+        heard(stream).1
     }
 
     fn answer(stream: Consumer, inbox: &FlowInbox) -> Option<Consumer> {
@@ -290,7 +358,7 @@ mod tests {
             answer(stream, inbox)
         };
         assert!(flow.open(server).await.unwrap().said);
-        assert_eq!(came, [(b"head:hello".to_vec(), true)]);
+        assert_eq!(came, [(b"hello".to_vec(), true)]);
     }
 
     #[tokio::test]
@@ -303,7 +371,7 @@ mod tests {
         };
         // What was read stays, for when the answer has come.
         assert!(!flow.open(server).await.unwrap().said);
-        assert_eq!(came, [(HEAD.to_vec(), false)]);
+        assert_eq!(came, [(Vec::new(), false)]);
         assert_eq!(flow.early.said, ["hello"]);
     }
 
@@ -324,7 +392,7 @@ mod tests {
             };
             assert!(!flow.open(server).await.unwrap().said);
         }
-        assert_eq!(came, [&b"head:hello"[..], HEAD, HEAD]);
+        assert_eq!(came, [&b"hello"[..], b"", b""]);
         let usage = flow.dispatch.uses.of(&flow.key);
         assert_eq!(
             usage.ingress.load(Ordering::Relaxed),
@@ -334,15 +402,97 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_that_comes_back_otherwise_is_refused() {
-        for state in [DeliveryState::Released, Undeliverable::Unavailable.state()] {
+    async fn a_stream_that_comes_back_unused_is_offered_again_as_another() {
+        for taker in [Taker::early(), Taker::default()] {
+            let mut flow = Flow::to(taker).await;
+            let early = flow.taker.takes_early();
+            let mut came = Vec::new();
+            let server = |stream: Consumer, inbox: &FlowInbox| {
+                came.push(heard(&stream));
+                match came.len() {
+                    1 => stream.settle(DeliveryState::Released),
+                    // Nobody tells: the link to him is lost.
+                    2 if !early => drop(stream),
+                    2 => stream.settle(DeliveryState::Released),
+                    // What an attempt before is answered is none of this one.
+                    _ => return answer(stream, inbox),
+                }
+                None
+            };
+            assert_eq!(flow.open(server).await.unwrap().said, early);
+            let (places, said): (Vec<_>, Vec<_>) = came.into_iter().unzip();
+            let expected: &[u8] = if early { b"hello" } else { b"" };
+            assert_eq!(said, [expected; 3]);
+            assert!(places[0] != places[1] && places[1] != places[2]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_not_there_is_not_looked_for_for_ever() {
+        let mut flow = Flow::to(Taker::early()).await;
+        let mut streams = 0;
+        let server = |stream: Consumer, _: &FlowInbox| {
+            streams += 1;
+            stream.settle(DeliveryState::Released);
+            None
+        };
+        let opened = flow.open(server).await;
+        assert!(matches!(opened, Err(Ending::Refused)));
+        assert_eq!(streams, 1 + RESTS.len());
+        let usage = flow.dispatch.uses.of(&flow.key);
+        assert_eq!(
+            usage.ingress.load(Ordering::Relaxed),
+            1,
+            "a flow, not its streams"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_may_have_been_used_is_refused() {
+        for state in [DeliveryState::failed(), Undeliverable::Unavailable.state()] {
             let mut flow = Flow::to(Taker::early()).await;
+            let mut streams = 0;
             let server = |stream: Consumer, _: &FlowInbox| {
+                streams += 1;
                 stream.settle(state.clone());
                 None
             };
             let opened = flow.open(server).await;
             assert!(matches!(opened, Err(Ending::Refused)));
+            assert_eq!(streams, 1);
+        }
+        // Octets that came early were taken, and it is not known what became of them.
+        let mut flow = Flow::to(Taker::early()).await;
+        let server = |stream: Consumer, _: &FlowInbox| {
+            assert_eq!(said(&stream), b"hello");
+            None
+        };
+        let opened = flow.open(server).await;
+        assert!(matches!(opened, Err(Ending::Refused)));
+    }
+
+    #[tokio::test]
+    async fn who_leaves_or_is_closed_does_not_wait_for_another_attempt() {
+        for leaves in [true, false] {
+            let mut flow = Flow::to(Taker::early()).await;
+            let mut client = flow.client.take();
+            let mut streams = 0;
+            let server = |stream: Consumer, inbox: &FlowInbox| {
+                streams += 1;
+                stream.settle(DeliveryState::Released);
+                if !leaves {
+                    assert!(inbox.send(FlowCommand::Close(By::Parent)).is_ok());
+                } else if let Some(client) = client.take() {
+                    let socket = socket2::SockRef::from(&client);
+                    socket.set_linger(Some(Duration::ZERO)).unwrap();
+                }
+                None
+            };
+            let ending = flow.open(server).await.err().unwrap();
+            match leaves {
+                true => assert!(matches!(ending, Ending::Socket(_)), "{ending:?}"),
+                false => assert!(matches!(ending, Ending::Closed(By::Parent))),
+            }
         }
     }
 

@@ -226,7 +226,7 @@ impl Pump {
     }
 
     /// Runs the flow to its end and tells the network, and the socket's peer, how it ended.
-    pub(crate) async fn run(mut self) -> Ending {
+    pub(crate) async fn run(mut self: Box<Self>) -> Ending {
         let ending = std::future::poll_fn(|cx| self.poll(cx)).await;
         self.inbox.close();
         let ending = ending.tell(&self.socket);

@@ -36,9 +36,14 @@ pub(crate) fn long() -> u64 {
     }
 }
 
-/// The address at which a listener serves; returns when its far end answers.
+/// The address at which a listener serves.
+pub(crate) fn address(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// The same; returns when its far end answers.
 pub(crate) fn reach(port: u16) -> SocketAddr {
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let address = address(port);
     wait_for("answer of an echo", || {
         let mut stream = TcpStream::connect(address).ok()?;
         // A stream that was on its way to a router that died gets no answer.
