@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use skupper_management::entity::AddressFamily;
-use tokio::net::TcpStream;
+use tokio::net::TcpStream as SystemStream;
 use tokio::time::timeout;
 
 use crate::keep_alive;
 use crate::listen::{resolve, service_port};
+use crate::net::{self, TcpStream};
 
 /// An address that does not answer is given up after this. Left to itself the system takes more than two minutes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,19 +34,22 @@ pub(crate) async fn connect(
     family: Option<AddressFamily>,
 ) -> Result<TcpStream, Unreached> {
     let unreached = |check| move |error| Unreached { check, error };
+    #[cfg(test)]
+    if let Some(dialled) = crate::simulation::dial(host, service).await {
+        return dialled.map_err(unreached("connect"));
+    }
     let port = service_port(service).map_err(unreached("resolve"))?;
     let addresses = resolve(host, port, family)
         .await
         .map_err(unreached("resolve"))?;
-    to_one_of(&addresses, PATIENCE)
-        .await
-        .map_err(unreached("connect"))
+    let connected = to_one_of(&addresses, PATIENCE).await;
+    connected.map(net::of_system).map_err(unreached("connect"))
 }
 
-async fn to_one_of(addresses: &[SocketAddr], patience: Duration) -> io::Result<TcpStream> {
+async fn to_one_of(addresses: &[SocketAddr], patience: Duration) -> io::Result<SystemStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
-        match timeout(patience, TcpStream::connect(address)).await {
+        match timeout(patience, SystemStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 // Small requests must not wait for more. Where the system does not do it, they do.
                 let _ = stream.set_nodelay(true);

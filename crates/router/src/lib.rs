@@ -26,10 +26,14 @@ pub mod http;
 mod keep_alive;
 mod listen;
 mod memory;
+mod net;
 mod password;
 mod policy;
+mod random;
 pub mod record;
 pub mod router;
+#[cfg(test)]
+mod simulation;
 mod stop;
 mod stuck;
 pub mod tcp;

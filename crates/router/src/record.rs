@@ -21,7 +21,7 @@ impl RecordIds {
     pub fn new(hostname: Option<&str>) -> Self {
         let source = match hostname.and_then(pod_suffix) {
             Some(suffix) => suffix.to_owned(),
-            None => Alphanumeric.sample_string(&mut rand::rng(), SOURCE),
+            None => Alphanumeric.sample_string(&mut crate::random::rng(), SOURCE),
         };
         RecordIds {
             source,

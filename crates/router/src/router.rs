@@ -116,20 +116,9 @@ impl Router {
         network: &Network,
         options: Options,
     ) -> Result<Self, StartError> {
-        let memory = Memory::new().map_err(StartError::Configuration)?;
-        let dispatch = Arc::new(Dispatch::new(
-            id.clone(),
-            &network.network_id,
-            settings.mode == Mode::Edge,
-            treatment(settings.default_distribution),
-        ));
-        let (handle, commands) = CoreHandle::new();
-        let started = SystemTime::now();
-        let config = engine_config(id, &settings, started);
-        let instance = config.instance;
-        let numbers = Arc::<Numbers>::default();
-        let core = Core::new(&handle, dispatch.clone(), config, numbers.clone());
         let workers = Workers::start(worker_count(&settings))?;
+        let started = SystemTime::now();
+        let (context, core) = assemble(id, settings, network, options, workers, started)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -138,32 +127,10 @@ impl Router {
         let thread = std::thread::Builder::new()
             .name("core".to_owned())
             .spawn(move || {
-                runtime.spawn(core::run(core, commands));
+                runtime.spawn(core);
                 // An error means that the sender was dropped, which says the same.
                 let _ = runtime.block_on(stopped);
             })?;
-        let hostname = std::env::var("HOSTNAME").ok();
-        let context = Arc::new(Context {
-            started,
-            instance,
-            settings,
-            dispatch,
-            workers,
-            core: handle,
-            connections: Registry::default(),
-            events: Events::default(),
-            records: RecordIds::new(hostname.as_deref()),
-            ports: Ports::new(options.share_ports),
-            profiles: Profiles::default(),
-            proxies: Default::default(),
-            policy: Default::default(),
-            auto_links: Default::default(),
-            numbers,
-            past_links: Default::default(),
-            stuck_after: options.stuck_after,
-            memory,
-            observed: Arc::default(),
-        });
         let entities = Arc::new(Mutex::new(Entities::new(context.clone())));
         Ok(Router {
             context,
@@ -255,6 +222,52 @@ impl Drop for Router {
     fn drop(&mut self) {
         self.shut_down();
     }
+}
+
+/// What all parts of a router share, and its core, which is to be run.
+pub(crate) fn assemble(
+    id: RouterId,
+    settings: Settings,
+    network: &Network,
+    options: Options,
+    workers: Arc<Workers>,
+    started: SystemTime,
+) -> Result<(Arc<Context>, impl Future<Output = ()> + use<>), StartError> {
+    let memory = Memory::new().map_err(StartError::Configuration)?;
+    let dispatch = Arc::new(Dispatch::new(
+        id.clone(),
+        &network.network_id,
+        settings.mode == Mode::Edge,
+        treatment(settings.default_distribution),
+    ));
+    let (handle, commands) = CoreHandle::new();
+    let config = engine_config(id, &settings, started);
+    let instance = config.instance;
+    let numbers = Arc::<Numbers>::default();
+    let core = Core::new(&handle, dispatch.clone(), config, numbers.clone());
+    let hostname = std::env::var("HOSTNAME").ok();
+    let context = Arc::new(Context {
+        started,
+        instance,
+        settings,
+        dispatch,
+        workers,
+        core: handle,
+        connections: Registry::default(),
+        events: Events::default(),
+        records: RecordIds::new(hostname.as_deref()),
+        ports: Ports::new(options.share_ports),
+        profiles: Profiles::default(),
+        proxies: Default::default(),
+        policy: Default::default(),
+        auto_links: Default::default(),
+        numbers,
+        past_links: Default::default(),
+        stuck_after: options.stuck_after,
+        memory,
+        observed: Arc::default(),
+    });
+    Ok((context, core::run(core, commands)))
 }
 
 /// Adds the virtual hosts in the policy's directory, before what opens ports.

@@ -30,6 +30,9 @@ pub struct Workers {
 
 struct Worker {
     handle: Handle,
+    /// In a simulation all tasks are on one thread.
+    #[cfg(test)]
+    simulated: Option<crate::simulation::Tasks>,
     flows: AtomicUsize,
     running: Mutex<Option<Running>>,
 }
@@ -59,7 +62,12 @@ impl Workers {
 
     /// Runs a task on one worker.
     pub fn spawn(&self, worker: usize, task: impl Future<Output = ()> + Send + 'static) {
-        let worker = &self.workers[worker % self.workers.len()];
+        let index = worker % self.workers.len();
+        let worker = &self.workers[index];
+        #[cfg(test)]
+        if let Some(tasks) = &worker.simulated {
+            return tasks.spawn(simulated::on(index, task));
+        }
         drop(worker.handle.spawn(task));
     }
 
@@ -134,6 +142,8 @@ impl Worker {
         let running = Mutex::new(Some(Running { stop, thread }));
         Ok(Worker {
             handle,
+            #[cfg(test)]
+            simulated: None,
             flows: AtomicUsize::new(0),
             running,
         })
@@ -160,5 +170,39 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+#[cfg(test)]
+mod simulated {
+    use super::*;
+    use crate::simulation::Tasks;
+
+    impl Workers {
+        /// Workers that are tasks of the calling thread's runtime.
+        pub(crate) fn simulated(count: usize, tasks: &Tasks) -> Arc<Self> {
+            let worker = |_| Worker {
+                handle: Handle::current(),
+                simulated: Some(tasks.clone()),
+                flows: AtomicUsize::new(0),
+                running: Mutex::default(),
+            };
+            Arc::new(Workers {
+                workers: (0..count).map(worker).collect(),
+                next: AtomicUsize::new(0),
+            })
+        }
+    }
+
+    /// Runs a task as if a worker did.
+    pub(super) async fn on(worker: usize, task: impl Future<Output = ()>) {
+        let mut task = std::pin::pin!(task);
+        std::future::poll_fn(|cx| {
+            CURRENT.set(Some(worker));
+            let polled = task.as_mut().poll(cx);
+            CURRENT.set(None);
+            polled
+        })
+        .await;
     }
 }

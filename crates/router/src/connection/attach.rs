@@ -21,6 +21,7 @@ use super::task::{Control, Task};
 use crate::core::CoreCommand;
 use crate::core::forwarding::Sink;
 use crate::event::Event;
+use crate::random;
 use crate::tcp::Watch;
 use crate::transit::message::HIGHEST_PRIORITY;
 
@@ -566,7 +567,7 @@ fn link_name() -> String {
 }
 
 fn random_name(prefix: &str) -> String {
-    let mut rng = rand::rng();
+    let mut rng = random::rng();
     let mut name = String::with_capacity(prefix.len() + NAME);
     name.push_str(prefix);
     for _ in 0..NAME {

@@ -5,6 +5,7 @@
 //! streams have, or when its credential is no longer valid (router protocol reference §2.3, management reference §8.5).
 
 mod attempt;
+mod control;
 mod members;
 mod reach;
 
@@ -13,12 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand::distr::{Alphanumeric, SampleString};
 use skupper_management::entity::{Connector as Settings, Role};
-use tokio::sync::watch;
 
 use super::failover::Places;
 use super::handle::{Command, ConnectionHandle};
 use crate::context::Context;
 use crate::event::Event;
+use crate::random;
 use crate::stop::Stop;
 use crate::tls::RefusalLog;
 
@@ -68,7 +69,7 @@ pub struct AmqpConnector {
     /// Sets that were begun so far.
     sets: AtomicU64,
     /// Whether the control connection is open, and of which set.
-    control: watch::Sender<Option<u64>>,
+    control: control::Control,
     stop: Stop,
 }
 
@@ -83,14 +84,14 @@ impl AmqpConnector {
             record: context.records.next(),
             refusals: RefusalLog::default(),
             correlator: Alphanumeric
-                .sample_string(&mut rand::rng(), CORRELATOR)
+                .sample_string(&mut random::rng(), CORRELATOR)
                 .into(),
             data_connections,
             state: Mutex::default(),
             places: Mutex::new(Places::new(&settings.host, &settings.port)),
             open: AtomicUsize::new(0),
             sets: AtomicU64::new(0),
-            control: watch::Sender::new(None),
+            control: control::Control::default(),
             stop: Stop::new(),
             settings,
         });

@@ -81,6 +81,9 @@ pub(crate) enum Command {
     },
     /// Tell the links as management shows them.
     Links(SyncSender<Vec<LinkRow>>),
+    /// Tell how many deliveries come and leave, and how many octets of them are kept.
+    #[cfg(test)]
+    Left(SyncSender<[usize; 3]>),
     /// Say in the log which links have deliveries that nobody settles, or no credit, for long.
     LookForStuck,
 }

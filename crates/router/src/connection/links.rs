@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use skupper_amqp::connection::{LinkId, Payload, SessionId};
 use skupper_amqp::message::flags;
 use skupper_amqp::{DeliveryState, DeliveryTag};
 use skupper_routing::{AddressKey, Table};
+use tokio::time::Instant;
 
 use super::describe::LinkRow;
 use super::handle::{ConnectionHandle, Purpose};

@@ -13,7 +13,6 @@ use skupper_management::entity::Listener as Settings;
 use skupper_management::report::{Refusal, Refuser};
 use skupper_pki::verify::Side;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::handle::Command;
@@ -28,6 +27,7 @@ use crate::context::Context;
 use crate::crowd::{Crowd, Member};
 use crate::event::Event;
 use crate::listen::{Listening, Port, Spell};
+use crate::net::{self, TcpStream};
 use crate::policy::{Admitted, Denied as Full};
 use crate::stop::Stop;
 use crate::tls::{Attempt, LoadError, Loaded, RefusalLog};
@@ -195,7 +195,7 @@ impl AmqpListener {
                 self.accept(&listening, &context).await;
                 if self.closing.is_stopped() {
                     listening
-                        .close(|stream, peer| self.begin(stream, peer, &context))
+                        .close(|stream, peer| self.begin(net::of_system(stream), peer, &context))
                         .await;
                 }
                 continue;
@@ -223,7 +223,7 @@ impl AmqpListener {
                 () = self.is_over() => return,
             };
             match accepted {
-                Ok((stream, peer)) => self.begin(stream, peer, context),
+                Ok((stream, peer)) => self.begin(net::of_system(stream), peer, context),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     if exhausted.begins(Instant::now()) {
@@ -236,7 +236,13 @@ impl AmqpListener {
         }
     }
 
-    fn begin(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, context: &Arc<Context>) {
+    /// Serves a peer that has connected.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        context: &Arc<Context>,
+    ) {
         let Ok(stream) = stream.into_std() else {
             return;
         };
@@ -304,6 +310,7 @@ impl AmqpListener {
         let patience = open::patience(&self.settings);
         let secured = tokio::time::timeout(patience, self.secure(stream, context, &attempt));
         let secured = tokio::select! {
+            biased;
             secured = secured => secured,
             () = stranger.must_go() => return,
         };

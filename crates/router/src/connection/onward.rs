@@ -1,10 +1,11 @@
 //! Where a delivery that came goes on: to one destination, or as copies to all consumers of a multicast address.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use skupper_amqp::DeliveryState;
+use tokio::time::Instant;
 
 use crate::transit::inbox::Bell;
 use crate::transit::pipe::{Producer, Update};

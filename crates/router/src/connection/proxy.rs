@@ -9,9 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use skupper_management::entity::ProxyProfile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::dial::{self, Unreached};
+use crate::net::TcpStream;
 use crate::password::read_password;
 
 /// The longest answer that is read.

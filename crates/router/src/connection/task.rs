@@ -5,14 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context as Wake, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use skupper_amqp::Condition;
 use skupper_amqp::connection::{CloseReason, Connection, Event, Initiator, LinkId, SessionId};
 use skupper_amqp::performative::names;
 use skupper_management::entity::{MessageComponents, Role};
 use skupper_pki::verify::PeerRecord;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::automatic::reason;
 use super::edge::EdgeSide;
@@ -338,7 +338,7 @@ impl Task {
         // Deadlines mostly move away: the timer goes off at the old one and is set anew then.
         if next < self.due || self.timer.is_elapsed() {
             self.due = next;
-            self.timer.as_mut().reset((self.started + next).into());
+            self.timer.as_mut().reset(self.started + next);
         }
         if self.timer.as_mut().poll(cx).is_pending() {
             return false;
@@ -401,6 +401,11 @@ impl Task {
             Command::Links(answer) => {
                 // Who asked may have gone.
                 let _ = answer.try_send(self.link_rows());
+            }
+            #[cfg(test)]
+            Command::Left(answer) => {
+                let [coming, leaving] = [self.inbound.iter().count(), self.outbound.iter().count()];
+                let _ = answer.try_send([coming, leaving, self.collected]);
             }
             Command::LookForStuck => self.look_for_stuck(),
         }

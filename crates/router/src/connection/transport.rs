@@ -16,11 +16,11 @@ use skupper_amqp::connection::Output;
 use skupper_pki::tls::cipher_name;
 use skupper_pki::verify::PeerRecord;
 use tokio::io::{AsyncReadExt, AsyncWrite};
-use tokio::net::TcpStream;
 
 use super::handshake::{Library, Progress};
 use super::records::Records;
 use super::web::{WebStream, Wire};
+use crate::net::TcpStream;
 use crate::tcp::consume;
 use crate::transit::block;
 

@@ -8,8 +8,9 @@ use axum::extract::ws::{Message, WebSocket};
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_util::either::Either;
+
+use crate::net::TcpStream;
 
 /// Octets that are written in one message.
 const MOST_WRITTEN: usize = 64 * 1024;

@@ -250,7 +250,7 @@ impl Source for Draw {
     fn bid(&mut self) -> Bid {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let micros = since.map_or(0, |since| since.as_micros() as i64);
-        let mut rng = rand::rng();
+        let mut rng = crate::random::rng();
         Bid {
             ordinal: micros.saturating_add(rng.random_range(0..SPREAD)),
             id: Alphanumeric.sample_string(&mut rng, ID_LEN).into(),

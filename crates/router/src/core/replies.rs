@@ -42,13 +42,22 @@ impl Replies {
     pub fn bind(self: &Arc<Self>, sink: Arc<dyn Sink>) -> Reply {
         let mut name = String::with_capacity(PREFIX.len() + RANDOM);
         name.push_str(PREFIX);
-        Alphanumeric.append_string(&mut rand::rng(), &mut name, RANDOM);
+        Alphanumeric.append_string(&mut crate::random::rng(), &mut name, RANDOM);
         let name: Box<str> = name.into();
         self.shard(&name).insert(name.clone(), sink);
         Reply {
             replies: self.clone(),
             name,
         }
+    }
+
+    /// How many names are bound.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.shards
+            .iter()
+            .map(|shard| shard.lock().unwrap().len())
+            .sum()
     }
 
     /// Who is bound to a name.

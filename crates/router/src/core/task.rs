@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use skupper_amqp::message::{Message as AmqpMessage, RouterAnnotations};
@@ -12,6 +12,7 @@ use skupper_routing::{
     AddressKey, ControlMessage, Engine, Event, Link, LinkId, Output, RouterId, control,
 };
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::dispatch::Dispatch;
 use super::edge::{Change, Edge};
@@ -463,7 +464,7 @@ pub(crate) async fn run(mut core: Core, mut commands: mpsc::UnboundedReceiver<Co
                 }
             }
             () = dispatch.waiting.due() => {}
-            () = tokio::time::sleep_until(due.into()) => {
+            () = tokio::time::sleep_until(due) => {
                 core.notice_traffic();
                 let now = core.now();
                 core.engine.handle_timeout(now);

@@ -6,12 +6,13 @@
 //! at once.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use skupper_amqp::message::flags;
 use skupper_routing::AddressKey;
 use skupper_routing::address::Class;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::dispatch::{Dispatch, Undeliverable};
 use crate::transit::message::Message;
@@ -38,6 +39,12 @@ struct Stream {
 impl Waiting {
     fn streams(&self) -> MutexGuard<'_, Vec<Stream>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.streams().len()
     }
 
     /// Whether a delivery may wait: a stream to a router, of this network or another, as answers are.
@@ -70,11 +77,12 @@ impl Waiting {
         let first = self.streams().iter().map(|stream| stream.until).min();
         let up = async {
             match first {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
+                Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
+            biased;
             () = self.come.notified() => {}
             () = up => {}
         }

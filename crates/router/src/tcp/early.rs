@@ -3,10 +3,10 @@
 use std::io;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use bytes::Bytes;
 use skupper_observe::Side;
+use tokio::time::Instant;
 
 use super::observation::Observed;
 use super::pump::FlowOctets;
@@ -94,7 +94,7 @@ mod tests {
             .await
             .unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
-        (client, Socket::clear(accepted))
+        (client, Socket::clear(accepted.into()))
     }
 
     /// Reads until `enough`; what was handed on.

@@ -9,7 +9,6 @@ use std::time::SystemTime;
 
 use bytes::{Buf, Bytes, BytesMut};
 use skupper_amqp::performative::{Condition, DeliveryState, names};
-use tokio::net::TcpStream;
 
 use super::connector::TcpConnector;
 use super::early::Early;
@@ -29,6 +28,7 @@ use crate::context::Context;
 use crate::core::dispatch::Undeliverable;
 use crate::core::forwarding::Sink;
 use crate::event::{FlowEvent, FlowRecord, FlowSide};
+use crate::net::TcpStream;
 use crate::transit::inbox::{Bell, Inbox, Taken};
 use crate::transit::message::Message;
 use crate::transit::pipe::{Consumer, End, pipe};

@@ -9,7 +9,6 @@ use std::time::Duration;
 use rand::RngExt;
 use skupper_management::entity::{Observer, TcpListener as Settings};
 use skupper_management::report::Refusal;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -24,6 +23,8 @@ use super::watch::Watch;
 use crate::context::Context;
 use crate::crowd::Crowd;
 use crate::listen::{Listening, Spell};
+use crate::net::{self, TcpStream};
+use crate::random;
 use crate::stop::Stop;
 use crate::tls::{Attempt, RefusalLog, With};
 
@@ -88,6 +89,16 @@ pub struct TcpListener {
 impl TcpListener {
     /// Starts the listener on a worker.
     pub(crate) fn start(settings: Settings, context: &Arc<Context>) -> Arc<Self> {
+        let listener = Self::new(settings, context);
+        let worker = context.workers.in_turn();
+        context
+            .workers
+            .spawn(worker, listener.clone().run(context.clone()));
+        listener
+    }
+
+    /// One whose port nobody opens.
+    pub(crate) fn new(settings: Settings, context: &Arc<Context>) -> Arc<Self> {
         let listener = Arc::new(TcpListener {
             record: context.records.next(),
             opened: AtomicU64::new(0),
@@ -110,10 +121,6 @@ impl TcpListener {
             let address = listener.settings.address.clone();
             listener.add_target(None, address, 0, context);
         }
-        let worker = context.workers.in_turn();
-        context
-            .workers
-            .spawn(worker, listener.clone().run(context.clone()));
         listener
     }
 
@@ -236,7 +243,8 @@ impl TcpListener {
         self.targets.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_reachable(&self) -> bool {
+    /// Whether somebody would serve a client, so that the port is to be open.
+    pub(crate) fn is_reachable(&self) -> bool {
         self.read_targets()
             .iter()
             .any(|target| target.watch.is_reachable())
@@ -252,7 +260,7 @@ impl TcpListener {
                 reachable: target.watch.is_reachable(),
             })
             .collect();
-        let draw = |below| rand::rng().random_range(0..below);
+        let draw = |below| random::rng().random_range(0..below);
         let chosen = choose(self.settings.strategy, &candidates, draw)?;
         targets.get(chosen).cloned()
     }
@@ -283,6 +291,7 @@ impl TcpListener {
             ..Attempt::default()
         };
         tokio::select! {
+            biased;
             secured = secure::client(&self.settings, context, stream, attempt) => {
                 secured.map_err(|refusal| self.refused(*refusal))
             }
@@ -324,7 +333,9 @@ impl TcpListener {
                     self.accept(&listening, &context).await;
                     if self.closing.is_stopped() {
                         listening
-                            .close(|stream, peer| self.begin(stream, peer, &context))
+                            .close(|stream, peer| {
+                                self.begin(net::of_system(stream), peer, &context)
+                            })
                             .await;
                     }
                     self.set(None, String::new());
@@ -364,7 +375,7 @@ impl TcpListener {
                     }
                 }
                 accepted = listening.accept() => match accepted {
-                    Ok((stream, peer)) => self.begin(stream, peer, context),
+                    Ok((stream, peer)) => self.begin(net::of_system(stream), peer, context),
                     Err(error) if is_exhausted(&error) => {
                         if exhausted.begins(Instant::now()) {
                             tracing::error!(target: "TCP_ADAPTOR", "cannot accept on {}: {error}", self.settings.name);
@@ -378,18 +389,24 @@ impl TcpListener {
         }
     }
 
-    fn begin(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, context: &Arc<Context>) {
+    /// Serves a client that has connected.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        context: &Arc<Context>,
+    ) {
         let Some(target) = self.choose() else { return };
         target.opened.fetch_add(1, Ordering::Relaxed);
         let worker = context.workers.for_flow();
         let counted = context.workers.count_flow(worker);
         let (listener, context) = (self.clone(), context.clone());
         if Some(worker) == crate::worker::current() {
-            tokio::spawn(async move {
+            let workers = context.workers.clone();
+            return workers.spawn(worker, async move {
                 serve_client(&context, &listener, &target, stream, peer).await;
                 drop(counted);
             });
-            return;
         }
         // The socket moves to another thread's reactor.
         let Ok(stream) = stream.into_std() else {

@@ -13,10 +13,11 @@ use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use skupper_amqp::performative::DeliveryState;
 use skupper_routing::AddressKey;
+use tokio::time::Instant;
 
 use super::early::Early;
 use super::ending::{By, Ending, Fault};
@@ -292,7 +293,7 @@ mod tests {
                 key,
                 inbox: Arc::new(Inbox::new()),
                 taker,
-                socket: Socket::clear(accepted),
+                socket: Socket::clear(accepted.into()),
                 client: Some(client),
                 kept: Vec::new(),
                 octets: FlowOctets::default(),

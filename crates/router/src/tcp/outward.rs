@@ -4,11 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use bytes::Bytes;
 use skupper_amqp::performative::DeliveryState;
 use skupper_observe::Side;
+use tokio::time::Instant;
 
 use super::early::Early;
 use super::observation::Observed;

@@ -10,12 +10,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use skupper_amqp::performative::DeliveryState;
 use skupper_observe::Side;
 use tokio::io::AsyncWrite;
+use tokio::time::Instant;
 
 use super::ending::{By, Ending, Fault};
 use super::observation::Observed;

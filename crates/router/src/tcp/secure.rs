@@ -8,12 +8,12 @@ use skupper_management::entity::{TcpConnector, TcpListener};
 use skupper_management::report::Refusal;
 use skupper_pki::Certificate;
 use skupper_pki::verify::{Side, watch};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::socket::Socket;
 use crate::context::Context;
+use crate::net::TcpStream;
 use crate::tls::{Attempt, HANDSHAKE, LoadError, Loaded, server_name};
 
 /// Secures a client's socket; with the protocol that was negotiated with it. Nothing for a client that leaves without a word: a

@@ -4,14 +4,13 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 use tokio_util::either::Either;
 
+use crate::net::TcpStream;
 use crate::transit::block;
 
 /// One socket between the router and a client or server of its own.
@@ -39,7 +38,7 @@ impl Socket {
     /// Has the socket's end be a reset: nobody shall take what came for all there was (upstream ends it in order).
     pub(crate) fn reset(&self) {
         // A socket that is broken already says so itself.
-        let _ = socket2::SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO));
+        let _ = self.tcp().set_zero_linger();
     }
 }
 
@@ -116,7 +115,7 @@ mod tests {
     use std::future::poll_fn;
     use std::io::IoSlice;
 
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -124,7 +123,7 @@ mod tests {
     async fn slices_are_written_together() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap());
-        let mut socket = Socket::clear(client.await.unwrap());
+        let mut socket = Socket::clear(client.await.unwrap().into());
         assert!(socket.is_write_vectored());
         let slices = [IoSlice::new(b"one"), IoSlice::new(b"two")];
         let write = poll_fn(|cx| Pin::new(&mut socket).poll_write_vectored(cx, &slices));

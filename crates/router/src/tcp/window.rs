@@ -8,7 +8,9 @@
 //! mebioctets wait in it. Only where the next router is the other end, and by its version is known not to
 //! ([`Peer::roomy`](crate::connection::describe::Peer::roomy)), it gets as much as one of ours.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Octets after which a receiver acknowledges: 8 slots of 16 buffers of 4072 octets.
 pub(crate) const ACKNOWLEDGE_EVERY: u64 = 4072 * 16 * 8;

@@ -31,6 +31,12 @@ pub fn with_block<R>(read: impl FnOnce(&mut BytesMut) -> R) -> R {
     })
 }
 
+/// Has the thread begin with a new block: how much of a block is left decides how much is read.
+#[cfg(test)]
+pub(crate) fn begin_anew() {
+    CURRENT.set(BytesMut::new());
+}
+
 /// Cuts everything off the front of `block` as a slice that may be kept.
 pub fn take_all(block: &mut BytesMut) -> Bytes {
     if block.len() < COPY_BELOW {

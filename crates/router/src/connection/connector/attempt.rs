@@ -178,6 +178,7 @@ impl AmqpConnector {
         let opened = self.clone().follow(handle.clone(), member.clone());
         let run = Box::pin(task.run());
         let finish = tokio::select! {
+            biased;
             finish = run => finish,
             // Never ends before the connection does.
             never = opened => match never {},
@@ -216,7 +217,7 @@ impl AmqpConnector {
             self.places()
                 .opened(peer.and_then(|peer| failover::read(&peer.properties)));
             self.set_status(Status::Success, peer.map(|peer| peer.opening(&handle)));
-            self.control.send_replace(Some(member.set));
+            self.control.opened(member.set);
         }
         std::future::pending().await
     }

@@ -1,5 +1,6 @@
 //! The connections of a connector's sets: made for each revision of its credential, and kept while that is the newest.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::AmqpConnector;
 use super::attempt::Outcome;
 use crate::connection::handle::ConnectionHandle;
 use crate::context::Context;
+use crate::random;
 use crate::tls::{Attempt, Revision};
 
 /// The first wait after a failure.
@@ -53,6 +55,7 @@ impl AmqpConnector {
                 let why = "the credential that the connection was made with is no longer valid";
                 self.close_connections(&context, outdated, why);
                 tokio::select! {
+                    biased;
                     changed = revisions.changed() => if changed.is_err() { break },
                     () = self.stop.stopped() => return,
                 }
@@ -81,6 +84,7 @@ impl AmqpConnector {
             };
             self.refused(&member, attempt.no_credential(&error), context);
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(LONGEST_WAIT) => {}
                 () = self.stop.stopped() => return None,
             }
@@ -129,6 +133,7 @@ impl AmqpConnector {
                 return;
             }
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(jitter(wait)) => {}
                 () = self.stop.stopped() => return,
             }
@@ -141,13 +146,7 @@ impl AmqpConnector {
                 if outcome != Outcome::Opened {
                     self.places().failed();
                 }
-                self.control.send_if_modified(|open| {
-                    let was = *open == Some(member.set);
-                    if was {
-                        *open = None;
-                    }
-                    was
-                });
+                self.control.ended(member.set);
             }
             // Only an open connection shows that all is well: one that is refused after TLS must not be tried as fast
             // as one that was lost.
@@ -161,16 +160,19 @@ impl AmqpConnector {
 
     /// Waits until the control connection of the set is open; false if there will be none.
     async fn control_open(&self, member: &Member, context: &Context) -> bool {
-        let mut control = self.control.subscribe();
         loop {
+            let mut changed = pin!(self.control.changed());
+            // Registered before it is looked, so that what happens in between is not missed.
+            changed.as_mut().enable();
             if self.stop.is_stopped() || self.is_outdated(member, context) {
                 return false;
             }
-            if *control.borrow_and_update() == Some(member.set) {
+            if self.control.is_open(member.set) {
                 return true;
             }
             tokio::select! {
-                changed = control.changed() => if changed.is_err() { return false },
+                biased;
+                () = changed => {}
                 () = self.stop.stopped() => return false,
             }
         }
@@ -179,5 +181,5 @@ impl AmqpConnector {
 
 /// A quarter less or more, so that routers that lost the same peer do not come back as one.
 fn jitter(wait: Duration) -> Duration {
-    wait.mul_f64(rand::rng().random_range(0.75..1.25))
+    wait.mul_f64(random::rng().random_range(0.75..1.25))
 }

@@ -6,13 +6,13 @@ use rustls::client::UnbufferedClientConnection;
 use skupper_management::entity::Connector as Settings;
 use skupper_management::report::{Refusal, Refuser};
 use skupper_pki::verify::Side;
-use tokio::net::TcpStream;
 
 use crate::connection::handshake::Library;
 use crate::connection::proxy;
 use crate::connection::transport::{Transport, TransportError};
 use crate::context::Context;
 use crate::dial;
+use crate::net::TcpStream;
 use crate::tls::{Attempt, LoadError, Loaded, server_name};
 
 /// Connects to the peer, or to the proxy before it.

@@ -1,13 +1,13 @@
 //! Deliveries that came and were passed on, until they are settled.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use skupper_amqp::DeliveryState;
 use skupper_amqp::connection::{Incoming, LinkId, SessionId};
 use skupper_amqp::message::flags;
 use skupper_routing::AddressKey;
+use tokio::time::Instant;
 
 use super::super::links::{Current, End, Inbound, Replenish};
 use super::super::onward::{Onward, PATIENCE};

@@ -167,6 +167,7 @@ impl AmqpListener {
         let task = Task::new(context.clone(), handle.clone(), settings, transport, config);
         let run = Box::pin(task.run());
         let finish = tokio::select! {
+            biased;
             finish = run => Some(finish),
             () = crowded_out(handle.clone(), stranger) => None,
         };
@@ -229,6 +230,7 @@ impl AmqpListener {
 /// Ends when a connection that has not been opened has to make room for another.
 async fn crowded_out(handle: Arc<ConnectionHandle>, stranger: Member) {
     tokio::select! {
+        biased;
         () = stranger.must_go() => return,
         () = handle.established() => drop(stranger),
     }
