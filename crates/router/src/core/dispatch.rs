@@ -210,7 +210,11 @@ impl Dispatch {
         let comes_in = message.comes_in();
         let table = &forwarding.table;
         let link = table.router(key.text()).and_then(|(router, route)| {
-            let onward = || route.link.filter(|link| may_go_on(table, message, *link));
+            let onward = || {
+                let link = route.link?;
+                let may = may_go_on(table, message, link) || self.may_turn_back(message);
+                may.then_some(link)
+            };
             table.eligible(router, origin).or_else(onward)
         });
         match link.and_then(|link| forwarding.neighbours.get(&link)) {
@@ -225,6 +229,15 @@ impl Dispatch {
             }
             None => Err((Undeliverable::NoRoute, consumer)),
         }
+    }
+
+    /// Whether a delivery to a router may go back to where it has been, because the next router on its way is there. That one has sent
+    /// it by a way that was the best a moment ago, and knows of the new one, whose end it is or is nearer to. There is no other
+    /// way, and an answer is not offered again. It does not come by here twice, so it does not go round.
+    fn may_turn_back(&self, message: &Message) -> bool {
+        let trace = &message.annotations.trace;
+        let here = self.me.annotation();
+        !trace.is_empty() && !trace.iter().any(|entry| **entry == *here)
     }
 
     fn anycast(&self, key: &AddressKey, consumer: Consumer) -> Gone {

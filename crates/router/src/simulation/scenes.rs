@@ -61,3 +61,22 @@ fn flows_that_begin_while_a_shorter_way_comes_up_are_served() {
     let seen = within(7, false, scene).unwrap();
     assert_eq!(seen.flows.1, 1_000);
 }
+
+#[test]
+fn answers_that_are_under_way_when_a_shorter_way_comes_up_arrive() {
+    let scene = async |world: Arc<World>| {
+        let ring = [(1, 0, 13), (1, 2, 3), (0, 3, 38), (2, 3, 0)];
+        lay(&mut world.lock(), 4, &ring);
+        world.lock().wires[0].up = false;
+        (0..4).for_each(|at| world.start(at));
+        all_reachable(&world).await;
+        world.lock().wires[0].up = true;
+        for _ in 0..500 {
+            assert!(world.dial_service(0, 1) && world.dial_service(1, 0));
+            sleep(Duration::from_millis(2)).await;
+        }
+        judged(&world).await;
+    };
+    let seen = within(7, false, scene).unwrap();
+    assert_eq!(seen.flows.1, 1_000);
+}

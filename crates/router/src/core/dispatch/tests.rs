@@ -120,12 +120,22 @@ fn what_came_by_a_way_that_is_not_the_best_any_more_goes_on_where_it_has_not_bee
             assert_eq!(triangle.send(address, &[]), Some("TO"), "own, {address}");
             // FROM has not heard yet that TO is its neighbour.
             assert_eq!(triangle.send(address, &["0/FROM"]), Some("TO"), "{address}");
-            assert_eq!(
-                triangle.send(address, &["0/FROM", "0/TO"]),
-                None,
-                "back, {address}"
-            );
         }
-        assert_eq!(triangle.send("RFROM", &["0/FROM"]), None);
+        assert_eq!(triangle.send("Mservice", &["0/FROM", "0/TO"]), None);
+    }
+}
+
+#[test]
+fn what_is_for_a_router_turns_back_once() {
+    let triangle = Triangle::new(Treatment::Closest);
+    for (address, trace, to) in [
+        ("RFROM", &["0/FROM"][..], Some("FROM")),
+        ("RTO", &["0/FROM", "0/TO"], Some("TO")),
+        ("RFROM", &["0/FROM", "0/me", "0/FROM"], None),
+        ("RTO", &["0/FROM", "0/TO", "0/me", "0/TO"], None),
+        // Where it has not been it goes all the same.
+        ("RTO", &["0/FROM", "0/me", "0/FROM"], Some("TO")),
+    ] {
+        assert_eq!(triangle.send(address, trace), to, "{address}, {trace:?}");
     }
 }
