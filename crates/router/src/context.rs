@@ -12,6 +12,7 @@ use crate::connection::Registry;
 use crate::connection::proxy::Proxies;
 use crate::core::CoreHandle;
 use crate::core::dispatch::Dispatch;
+use crate::descriptors::Descriptors;
 use crate::event::Events;
 use crate::listen::Ports;
 use crate::memory::Memory;
@@ -62,6 +63,8 @@ pub struct Context {
     pub stuck_after: StuckAfter,
     /// How much memory the router may have.
     pub(crate) memory: Memory,
+    /// How many files and sockets it may have open.
+    pub(crate) descriptors: Arc<Descriptors>,
 }
 
 /// Counters that number things, unique in the router while it runs.

@@ -6,15 +6,25 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use skupper_management::entity::AddressFamily;
-use tokio::net::TcpStream as SystemStream;
+use tokio::net::{TcpSocket, TcpStream as SystemStream};
 use tokio::time::timeout;
 
+use crate::descriptors::{Descriptors, Room};
 use crate::keep_alive;
 use crate::listen::{resolve, service_port};
 use crate::net::{self, TcpStream};
 
 /// An address that does not answer is given up after this. Left to itself the system takes more than two minutes.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whom a connection is for, which decides whether it gets a descriptor where few are left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum For<'d> {
+    /// A link between routers: the last one, too.
+    Link(&'d Descriptors),
+    /// Anybody else.
+    Workload(&'d Descriptors),
+}
 
 /// Why no address of a host was reached.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +42,7 @@ pub(crate) async fn connect(
     host: &str,
     service: &str,
     family: Option<AddressFamily>,
+    whom: For<'_>,
 ) -> Result<TcpStream, Unreached> {
     let unreached = |check| move |error| Unreached { check, error };
     #[cfg(test)]
@@ -39,17 +50,52 @@ pub(crate) async fn connect(
         return dialled.map_err(unreached("connect"));
     }
     let port = service_port(service).map_err(unreached("resolve"))?;
+    // A name takes descriptors to look it up.
+    whom.unless_short(Descriptors::room)
+        .map_err(unreached("connect"))?;
     let addresses = resolve(host, port, family)
         .await
         .map_err(unreached("resolve"))?;
-    let connected = to_one_of(&addresses, PATIENCE).await;
+    let connected = to_one_of(&addresses, whom, PATIENCE).await;
     connected.map(net::of_system).map_err(unreached("connect"))
 }
 
-async fn to_one_of(addresses: &[SocketAddr], patience: Duration) -> io::Result<SystemStream> {
+impl For<'_> {
+    /// An error where this one gets none in the room that there is.
+    fn unless_short(self, room: impl FnOnce(&Descriptors) -> Room) -> io::Result<()> {
+        match self {
+            For::Workload(descriptors) if room(descriptors) > Room::Servers => {
+                Err(descriptors.short(Room::Servers).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn explain(self, error: io::Error) -> io::Error {
+        let (For::Link(descriptors) | For::Workload(descriptors)) = self;
+        descriptors.explain(error)
+    }
+
+    fn socket(self, address: &SocketAddr) -> io::Result<TcpSocket> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        };
+        let socket = socket.map_err(|error| self.explain(error))?;
+        self.unless_short(|descriptors| descriptors.at(&socket))?;
+        Ok(socket)
+    }
+}
+
+async fn to_one_of(
+    addresses: &[SocketAddr],
+    whom: For<'_>,
+    patience: Duration,
+) -> io::Result<SystemStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
-        match timeout(patience, SystemStream::connect(address)).await {
+        let connecting = async { whom.socket(address)?.connect(*address).await };
+        match timeout(patience, connecting).await {
             Ok(Ok(stream)) => {
                 // Small requests must not wait for more. Where the system does not do it, they do.
                 let _ = stream.set_nodelay(true);
@@ -87,11 +133,13 @@ mod tests {
     #[tokio::test]
     async fn an_address_that_does_not_answer_is_given_up_and_the_next_tried() {
         let (address, _full, _first) = silent();
-        let error = to_one_of(&[address], SOON).await.unwrap_err();
+        let descriptors = Descriptors::new();
+        let whom = For::Workload(&descriptors);
+        let error = to_one_of(&[address], whom, SOON).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let other = listener.local_addr().unwrap();
-        let stream = to_one_of(&[address, other], SOON).await.unwrap();
+        let stream = to_one_of(&[address, other], whom, SOON).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), other);
         assert!(stream.nodelay().unwrap());
         keep_alive::tests::is_asked(&stream);
@@ -99,9 +147,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_fails_has_its_word() {
-        let unreached = connect("no-such-host.invalid", "1", None).await;
+        let descriptors = Descriptors::new();
+        let whom = For::Link(&descriptors);
+        let unreached = connect("no-such-host.invalid", "1", None, whom).await;
         assert_eq!(unreached.unwrap_err().check, "resolve");
-        let unreached = connect("127.0.0.1", "no port", None).await;
+        let unreached = connect("127.0.0.1", "no port", None, whom).await;
         assert_eq!(unreached.unwrap_err().check, "resolve");
     }
 }

@@ -19,6 +19,7 @@ pub mod connection;
 pub mod context;
 pub mod core;
 mod crowd;
+mod descriptors;
 mod dial;
 pub mod entities;
 pub mod event;
@@ -34,6 +35,8 @@ pub mod record;
 pub mod router;
 #[cfg(test)]
 mod simulation;
+mod spell;
+mod still;
 mod stop;
 mod stuck;
 pub mod tcp;

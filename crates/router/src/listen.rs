@@ -2,22 +2,30 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use skupper_management::entity::AddressFamily;
 use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 use tokio::net::{TcpListener as AsyncListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::descriptors::{Descriptors, Room};
 use crate::keep_alive;
+use crate::spell::Spell;
 
 /// The system cuts longer queues to what it allows.
 const LONGEST_QUEUE: i32 = 4096;
 /// A client whose first packet has been answered has so long to connect: a round trip, and one more where a packet is lost.
 const UNDER_WAY: Duration = Duration::from_millis(500);
-/// How long accepting rests where it failed.
+/// How long accepting rests where it failed, while a port is closed.
 const REST: Duration = Duration::from_millis(10);
+/// How long it rests where descriptors run short.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+/// How often it is looked then whether somebody has gone for whom another came.
+const MAKING_ROOM: Duration = Duration::from_millis(2);
 /// Passes every packet for a listening socket, except those that begin a connection (SYN without ACK, in octet 13 of the TCP
 /// header, where the packet begins for a filter).
 const NOBODY_NEW: [(u16, u8, u8, u32); 5] = [
@@ -45,12 +53,30 @@ pub(crate) struct Port {
     address: Arc<SocketAddr>,
 }
 
+/// Who comes to a port, which decides whether they get a descriptor where few are left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Clients: they wait.
+    Clients,
+    /// Other routers: they get one, but strangers who have not said yet that they are routers do not get the last.
+    Routers,
+    /// Probes and collectors: for each that comes another goes.
+    Operators,
+}
+
 /// A port at which clients are accepted.
 #[derive(Debug)]
 pub(crate) struct Listening {
     socket: AsyncListener,
     shared: bool,
     address: Arc<SocketAddr>,
+    whose: Whose,
+    /// Its listener's name.
+    name: String,
+    descriptors: Arc<Descriptors>,
+    /// The last who came got one of the last descriptors, and somebody else was sent away for that.
+    crowded: AtomicBool,
+    failing: Mutex<Spell>,
 }
 
 impl Ports {
@@ -143,12 +169,22 @@ impl Port {
         *self.address
     }
 
-    /// Hands it to the runtime in which it is called.
-    pub(crate) fn listen(self) -> io::Result<Listening> {
+    /// Hands it to the runtime in which it is called, as a port of the listener with this name.
+    pub(crate) fn listen(
+        self,
+        whose: Whose,
+        name: &str,
+        descriptors: &Arc<Descriptors>,
+    ) -> io::Result<Listening> {
         Ok(Listening {
             socket: AsyncListener::from_std(self.socket)?,
             shared: self.shared,
             address: self.address,
+            whose,
+            name: name.to_owned(),
+            descriptors: descriptors.clone(),
+            crowded: AtomicBool::new(false),
+            failing: Mutex::default(),
         })
     }
 }
@@ -159,9 +195,85 @@ impl Listening {
         *self.address
     }
 
-    /// The next client.
-    pub(crate) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.socket.accept().await
+    /// Gives the port up again where its own descriptor is one of the last.
+    pub(crate) fn unless_short(self) -> io::Result<Self> {
+        match self.descriptors.at(&self.socket) {
+            Room::Known => Err(self.descriptors.short(Room::Links).into()),
+            _ => Ok(self),
+        }
+    }
+
+    /// The next client. Where descriptors run short, `make_room` has to send the oldest of those away who have not shown that
+    /// they mean something.
+    pub(crate) async fn accept(&self, make_room: impl Fn() + Send) -> (TcpStream, SocketAddr) {
+        loop {
+            self.room_is_made().await;
+            if self.whose == Whose::Clients && self.descriptors.room() > Room::Clients {
+                if self.somebody_waits() {
+                    let name = &self.name;
+                    self.descriptors
+                        .tell(format_args!("clients of {name} wait to be accepted"));
+                    make_room();
+                }
+                sleep(EXHAUSTED).await;
+                continue;
+            }
+            match self.socket.accept().await {
+                Ok((stream, peer)) => {
+                    let room = self.descriptors.at(&stream);
+                    match (self.whose, room) {
+                        // It has come beside the one after whom clients were to wait. It shall not take its end for one in order.
+                        (Whose::Clients, Room::Links | Room::Known) => {
+                            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                            continue;
+                        }
+                        (Whose::Routers, Room::Known)
+                        | (Whose::Operators, Room::Servers | Room::Links | Room::Known) => {
+                            make_room();
+                            self.crowded.store(room == Room::Known, Ordering::Relaxed);
+                        }
+                        _ => {}
+                    }
+                    return (stream, peer);
+                }
+                Err(error) if is_of_one_client(&error) => {}
+                Err(error) => {
+                    // Without a descriptor the system says so also where nobody is there.
+                    if self.somebody_waits() {
+                        self.failed(error);
+                        make_room();
+                    }
+                    sleep(EXHAUSTED).await;
+                }
+            }
+        }
+    }
+
+    /// Waits until somebody has gone for the last who came, so that many at once do not get all; not for long, since who has the
+    /// last descriptors may be here to stay.
+    async fn room_is_made(&self) {
+        if !self.crowded.load(Ordering::Relaxed) {
+            return;
+        }
+        let end = Instant::now() + EXHAUSTED;
+        while self.descriptors.room() == Room::Known && Instant::now() < end {
+            sleep(MAKING_ROOM).await;
+        }
+        self.crowded.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether there is somebody to be accepted.
+    fn somebody_waits(&self) -> bool {
+        let mut port = [PollFd::new(&self.socket, PollFlags::IN)];
+        matches!(poll(&mut port, Some(&Timespec::default())), Ok(1..))
+    }
+
+    fn failed(&self, error: io::Error) {
+        let error = self.descriptors.explain(error);
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        if failing.begins(Instant::now()) {
+            tracing::error!(target: "SERVER", "cannot accept on {}: {error}", self.name);
+        }
     }
 
     /// Closes the port, after whoever has come to it was taken: the system resets those who wait in the queue of a port that
@@ -208,19 +320,15 @@ impl Listening {
     }
 }
 
-/// When something that goes wrong again and again is worth a line in the log: when a spell of it begins. A spell ends when
-/// nothing has gone wrong for a while.
-#[derive(Debug, Default)]
-pub(crate) struct Spell(Option<Instant>);
-
-impl Spell {
-    const CALM: Duration = Duration::from_secs(10);
-
-    /// It went wrong; whether a spell begins.
-    pub(crate) fn begins(&mut self, now: Instant) -> bool {
-        let last = self.0.replace(now);
-        last.is_none_or(|last| now.saturating_duration_since(last) > Self::CALM)
-    }
+/// Whether what went wrong concerns one client, which is gone already.
+fn is_of_one_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::WouldBlock
+    )
 }
 
 /// The addresses of a host, of one family if that is asked for.
@@ -374,7 +482,8 @@ mod tests {
             let port = Ports::new(shared)
                 .bind("127.0.0.1", "0", None, None, 0)
                 .unwrap();
-            let listening = port.listen().unwrap();
+            let descriptors = Arc::new(Descriptors::new());
+            let listening = port.listen(Whose::Clients, "tcp", &descriptors).unwrap();
             let clients: Vec<_> = (0..5)
                 .map(|_| std::net::TcpStream::connect(listening.address()).unwrap())
                 .collect();
@@ -390,14 +499,5 @@ mod tests {
                 .collect();
             assert_eq!(taken, came);
         }
-    }
-
-    #[test]
-    fn a_spell_is_told_of_once() {
-        let (start, mut spell) = (Instant::now(), Spell::default());
-        let told: Vec<bool> = [0, 1, 9, 18, 29, 30]
-            .map(|second| spell.begins(start + Duration::from_secs(second)))
-            .into();
-        assert_eq!(told, [true, false, false, false, true, false]);
     }
 }

@@ -6,15 +6,15 @@
 //! greatest first, before the system ends all of them with the router (router management reference §1.3).
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::MissedTickBehavior;
 
-use crate::clock::Moment;
 use crate::context::Context;
 use crate::entities::Entities;
+use crate::still::{self, Still};
 use crate::tcp::By;
 use crate::tcp::window;
 
@@ -116,14 +116,6 @@ fn system_ceiling(meminfo: &str, cgroups: &[String], limits: &str) -> u64 {
     named.filter(|octets| *octets > 0).min().unwrap_or(UNKNOWN)
 }
 
-/// A flow whose receiver stands still.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Still<T> {
-    flow: T,
-    /// Octets that wait for it.
-    waiting: u64,
-}
-
 /// Which flows are ended to get so many octets back: the greatest first.
 fn chosen<T>(mut still: Vec<Still<T>>, wanted: u64) -> Vec<Still<T>> {
     still.sort_unstable_by_key(|flow| std::cmp::Reverse(flow.waiting));
@@ -170,18 +162,7 @@ pub(crate) fn start(context: &Arc<Context>, entities: &Arc<Mutex<Entities>>, run
 
 /// Ends flows that stand still; whether there were any.
 fn shed(entities: &Mutex<Entities>, wanted: u64, used: u64, ceiling: u64) -> bool {
-    let now = Moment::now();
-    let mut still = Vec::new();
-    let entities = entities.lock().unwrap_or_else(PoisonError::into_inner);
-    entities.each_flow(|flow| {
-        let waiting = flow.octets.waiting();
-        let taken = flow.octets.idle(now)[1].unwrap_or_else(|| flow.began.elapsed());
-        if waiting > 0 && taken >= STILL {
-            let flow = flow.clone();
-            still.push(Still { flow, waiting });
-        }
-    });
-    drop(entities);
+    let still = still::flows(entities, STILL);
     let chosen = chosen(still, wanted);
     let freed: u64 = chosen.iter().map(|flow| flow.waiting).sum();
     for still in &chosen {

@@ -16,6 +16,7 @@ use crate::connection::Registry;
 use crate::context::{Context, Numbers};
 use crate::core::dispatch::Dispatch;
 use crate::core::{self, Core, CoreHandle};
+use crate::descriptors::Descriptors;
 use crate::entities::Entities;
 use crate::event::Events;
 use crate::listen::Ports;
@@ -105,7 +106,7 @@ impl Router {
             router.shut_down();
             return Err(error);
         }
-        stuck::start(router.context(), router.runtime());
+        stuck::start(router.context(), &router.entities, router.runtime());
         memory::start(router.context(), &router.entities, router.runtime());
         Ok(router)
     }
@@ -265,6 +266,7 @@ pub(crate) fn assemble(
         past_links: Default::default(),
         stuck_after: options.stuck_after,
         memory,
+        descriptors: Arc::new(Descriptors::new()),
         observed: Arc::default(),
     });
     Ok((context, core::run(core, commands)))

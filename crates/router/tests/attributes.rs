@@ -23,10 +23,11 @@ use skupper_amqp::connection::Event;
 use skupper_amqp::frame::write_sasl;
 use skupper_amqp::sasl::{ANONYMOUS, PLAIN, SaslFrame};
 use skupper_amqp::{Attach, DeliveryState, Role, Terminus, Value as Amqp};
-use skupper_management::agent::Store;
+use skupper_management::agent::{self, Store};
 use skupper_management::{Attributes, Kind};
 use skupper_router::Router;
 use skupper_router::connection::connector::Status;
+use skupper_router::event::Event as Happening;
 
 fn rows(router: &Router, kind: Kind) -> Vec<Attributes> {
     let mut rows = Vec::new();
@@ -435,4 +436,20 @@ fn a_connector_without_its_password_does_not_connect_as_somebody_else() {
     let credential = json!({"saslUsername": "ann", "saslPassword": "env:NO_SUCH_PASSWORD", "saslMechanisms": "ANONYMOUS"});
     let _router = router("A", &[connector("normal", port, credential)]);
     assert_eq!(told.recv_timeout(PATIENCE).unwrap().0, "ANONYMOUS");
+}
+
+#[test]
+fn a_password_that_is_not_there_is_no_fault_of_what_was_sent() {
+    let router = router("A", &[]);
+    let mut events = router.context().events.subscribe();
+    let credential = json!({"saslUsername": "ann", "saslPassword": "env:NO_SUCH_PASSWORD"});
+    let section = connector("normal", free_port(), credential);
+    let attributes = section[1].as_object().unwrap().clone();
+    agent::create(Kind::Connector, attributes, &mut *router.entities()).unwrap();
+    let told = wait_for("failure", || match events.try_recv() {
+        Ok(Happening::ConnectorFailed(_, loss)) => Some(loss.to_string()),
+        _ => None,
+    });
+    let begins = "amqp:unauthorized-access saslPassword: Failed to find a password in the environment variable NO_SUCH_PASSWORD: set it";
+    assert!(told.starts_with(begins), "{told}");
 }

@@ -15,6 +15,7 @@ use skupper_management::document::{Dialect, Document};
 use skupper_management::entity::{Level, Mode};
 
 use crate::agent::{Agent, logging};
+use crate::descriptors;
 use crate::router::{Options, Router};
 use crate::stuck::StuckAfter;
 use arguments::{Arguments, Wanted};
@@ -58,6 +59,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return daemon::start();
     }
     logging::install();
+    descriptors::take_all();
     match start(&arguments) {
         Ok(code) => code,
         Err(error) => {

@@ -13,7 +13,6 @@ use skupper_management::entity::Listener as Settings;
 use skupper_management::report::{Refusal, Refuser};
 use skupper_pki::verify::Side;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::Instant;
 
 use super::handle::Command;
 pub(crate) use accepted::Secured;
@@ -26,7 +25,7 @@ use super::transport::{Transport, TransportError};
 use crate::context::Context;
 use crate::crowd::{Crowd, Member};
 use crate::event::Event;
-use crate::listen::{Listening, Port, Spell};
+use crate::listen::{Listening, Port, Whose};
 use crate::net::{self, TcpStream};
 use crate::policy::{Admitted, Denied as Full};
 use crate::stop::Stop;
@@ -34,8 +33,6 @@ use crate::tls::{Attempt, LoadError, Loaded, RefusalLog};
 
 /// How long a port that could not be opened is left alone.
 const RETRY: Duration = Duration::from_secs(1);
-/// How long accepting rests when the process has no descriptors left.
-const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How often a profile that does not exist is looked for.
 const LOOK_FOR_PROFILE: Duration = Duration::from_secs(5);
 /// Connections of one listener that have not been opened.
@@ -191,7 +188,15 @@ impl AmqpListener {
     async fn run(self: Arc<Self>, port: Option<Port>, context: Arc<Context>) {
         let mut port = port;
         while !self.has_ended() {
-            if let Some(listening) = port.take().and_then(|port| port.listen().ok()) {
+            let listening = port.take().and_then(|port| {
+                let whose = match self.settings.role.keeps_section() {
+                    true => Whose::Routers,
+                    false => Whose::Clients,
+                };
+                port.listen(whose, &self.settings.name, &context.descriptors)
+                    .ok()
+            });
+            if let Some(listening) = listening {
                 self.accept(&listening, &context).await;
                 if self.closing.is_stopped() {
                     listening
@@ -216,22 +221,12 @@ impl AmqpListener {
     }
 
     async fn accept(self: &Arc<Self>, listening: &Listening, context: &Arc<Context>) {
-        let mut exhausted = Spell::default();
         loop {
-            let accepted = tokio::select! {
-                accepted = listening.accept() => accepted,
-                () = self.is_over() => return,
-            };
-            match accepted {
-                Ok((stream, peer)) => self.begin(net::of_system(stream), peer, context),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    if exhausted.begins(Instant::now()) {
-                        tracing::error!(target: "SERVER", "cannot accept on {}: {error}", self.settings.name);
-                    }
-                    self.strangers.make_room();
-                    tokio::time::sleep(EXHAUSTED).await;
+            tokio::select! {
+                (stream, peer) = listening.accept(|| self.strangers.make_room()) => {
+                    self.begin(net::of_system(stream), peer, context);
                 }
+                () = self.is_over() => return,
             }
         }
     }
@@ -318,7 +313,7 @@ impl AmqpListener {
             Ok(Some(secured)) => secured,
             // What was wrong is noted already. A connection that says nothing at all is a probe.
             Ok(None) => return,
-            Err(_) => return self.refuse(attempt.timeout(patience.as_secs())),
+            Err(_) => return self.refuse(attempt.timeout(Side::Server, patience.as_secs())),
         };
         let came = Came {
             transport,

@@ -10,6 +10,7 @@ use skupper_amqp::DeliveryState;
 use skupper_routing::Table;
 
 use crate::clock::Moment;
+use crate::spell::Told;
 
 /// A delivery that took longer counts as delayed.
 const DELAYED: Duration = Duration::from_secs(1);
@@ -66,10 +67,14 @@ pub(crate) struct Pace {
     rate: Rate,
     /// Since when there has been no credit.
     without_credit: Option<Moment>,
-    /// The log has said that deliveries are stuck.
-    told_stuck: bool,
-    /// The log has said that there is no credit.
-    told_blocked: bool,
+    /// Deliveries are stuck.
+    told_stuck: Told,
+    /// There is no credit.
+    told_blocked: Told,
+    /// Deliveries are dropped.
+    told_dropped: Told,
+    /// How many were when that was looked at last.
+    dropped: u64,
 }
 
 impl Pace {
@@ -107,15 +112,19 @@ impl Pace {
 
     /// Whether the log is to say that deliveries are stuck: when the first is, and then not while any are.
     pub(crate) fn tells_stuck(&mut self, stuck: u64) -> bool {
-        let told = std::mem::replace(&mut self.told_stuck, stuck > 0);
-        stuck > 0 && !told
+        self.told_stuck.begins(stuck > 0)
     }
 
     /// The same for a link that has been without credit for longer than `patience`.
     pub(crate) fn tells_blocked(&mut self, now: Moment, patience: Duration) -> bool {
         let blocked = self.without_credit(now) > patience;
-        let told = std::mem::replace(&mut self.told_blocked, blocked);
-        blocked && !told
+        self.told_blocked.begins(blocked)
+    }
+
+    /// The same for deliveries that are dropped for newer ones; so many were so far.
+    pub(crate) fn tells_dropped(&mut self, dropped: u64) -> bool {
+        let before = std::mem::replace(&mut self.dropped, dropped);
+        self.told_dropped.begins(dropped > before)
     }
 }
 
@@ -298,6 +307,8 @@ mod tests {
         assert!(!pace.tells_blocked(at(20_000), patience));
         pace.credit(0, at(20_000));
         assert!(pace.tells_blocked(at(30_001), patience));
+        let told = [0, 3, 5, 5, 6].map(|dropped| pace.tells_dropped(dropped));
+        assert_eq!(told, [false, true, false, false, true]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use skupper_management::entity::ProxyProfile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::dial::{self, Unreached};
+use crate::dial::{self, For, Unreached};
 use crate::net::TcpStream;
 use crate::password::read_password;
 
@@ -48,13 +48,18 @@ impl Proxies {
 }
 
 /// Opens a connection to a peer through a proxy; a sentence where that fails.
-pub(super) async fn connect(profile: &ProxyProfile, target: &str) -> Result<TcpStream, String> {
-    connect_within(profile, target, PATIENCE).await
+pub(super) async fn connect(
+    profile: &ProxyProfile,
+    target: &str,
+    whom: For<'_>,
+) -> Result<TcpStream, String> {
+    connect_within(profile, target, whom, PATIENCE).await
 }
 
 async fn connect_within(
     profile: &ProxyProfile,
     target: &str,
+    whom: For<'_>,
     patience: Duration,
 ) -> Result<TcpStream, String> {
     let place = format!("{}:{}", profile.host, profile.port);
@@ -63,7 +68,7 @@ async fn connect_within(
             "Proxy connection not established to {place}, {error}: correct host and port of the proxyProfile"
         )
     };
-    let mut stream = dial::connect(&profile.host, &profile.port, None)
+    let mut stream = dial::connect(&profile.host, &profile.port, None, whom)
         .await
         .map_err(unconnected)?;
     let answered = tokio::time::timeout(patience, negotiate(&mut stream, profile, target)).await;
@@ -152,7 +157,9 @@ mod tests {
             .enable_all()
             .build()
             .unwrap();
-        let connected = connect_within(&profile, "far:5671", Duration::from_millis(20));
+        let descriptors = crate::descriptors::Descriptors::new();
+        let whom = For::Link(&descriptors);
+        let connected = connect_within(&profile, "far:5671", whom, Duration::from_millis(20));
         let said = runtime.block_on(connected).unwrap_err();
         assert_eq!(
             said,

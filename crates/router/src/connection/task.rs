@@ -18,6 +18,7 @@ use super::automatic::reason;
 use super::edge::EdgeSide;
 use super::handle::{Command, ConnectionHandle, Outlet};
 use super::links::{Address, Current, End, Inbound, Link, Outbound, Slab};
+use super::looking::Deaf;
 use super::policed::{Denied, Policed};
 use super::ready::Ready;
 use super::resend::Kept;
@@ -32,7 +33,7 @@ const TURNS: usize = 4;
 /// Octets that wait for the socket beyond which nothing more is sent (upstream's "Q3").
 pub(super) const MOST_OUTPUT: usize = 1024 * 1024;
 /// Octets that wait for the socket beyond which nothing more is read: what is read makes output, too.
-const MOST_OUTPUT_TO_READ: usize = 4 * MOST_OUTPUT;
+pub(super) const MOST_OUTPUT_TO_READ: usize = 4 * MOST_OUTPUT;
 /// Output below which sending goes on.
 const ENOUGH_OUTPUT: usize = MOST_OUTPUT / 2;
 
@@ -133,6 +134,8 @@ pub(crate) struct Task {
     pub(super) blocked: Vec<LinkId>,
     /// Sending stopped for the output's length.
     pub(super) starved: bool,
+    /// The peer does not read.
+    pub(super) deaf: Deaf,
     /// Octets of deliveries that have come.
     pub(super) came: u64,
     /// Octets of deliveries that have left.
@@ -202,6 +205,7 @@ impl Task {
             ready: Ready::default(),
             blocked: Vec::new(),
             starved: false,
+            deaf: Deaf::default(),
             came: 0,
             went: 0,
             collected: 0,
@@ -252,6 +256,7 @@ impl Task {
             }
             while let Some(event) = self.amqp.poll_event() {
                 if let Event::Closed(reason) = event {
+                    self.look_at_end();
                     self.transport.close(self.amqp.output(), cx);
                     self.tell_frames();
                     return Poll::Ready(Reason::Amqp(reason));

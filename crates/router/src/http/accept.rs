@@ -3,11 +3,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use skupper_management::entity::Listener;
@@ -21,7 +23,8 @@ use tokio_util::either::Either;
 use crate::connection::listener::{AmqpListener, Secured};
 use crate::context::Context;
 use crate::crowd::{Crowd, Member};
-use crate::listen::{Listening, Spell};
+use crate::listen::Listening;
+use crate::spell::Spell;
 use crate::tls::HANDSHAKE;
 
 /// What clients of a port may take.
@@ -35,8 +38,6 @@ const LIMITS: Limits = Limits {
 const LIFE: Duration = Duration::from_secs(120);
 /// The first octet of a TLS connection.
 const TLS_RECORD: u8 = 22;
-/// How long to wait when the system has no more file descriptors.
-const EXHAUSTED: Duration = Duration::from_millis(200);
 
 /// Accepts clients.
 pub(super) struct Acceptor {
@@ -49,7 +50,8 @@ pub(super) struct Acceptor {
     /// Clients whose requests are served.
     served: Arc<Crowd>,
     limits: Limits,
-    exhausted: Spell,
+    /// Clients that ask for nothing that could be understood.
+    failing: Arc<Mutex<Spell>>,
 }
 
 /// What clients of a port may take.
@@ -87,7 +89,7 @@ impl Acceptor {
             shaking: Crowd::new(limits.handshakes),
             served: Crowd::new(limits.connections),
             limits,
-            exhausted: Spell::default(),
+            failing: Arc::default(),
         }
     }
 
@@ -98,12 +100,20 @@ impl Acceptor {
         server.timer(TokioTimer::new()).header_read_timeout(head);
         loop {
             let (stream, secured) = self.next().await;
+            let peer = secured.peer();
             // Who wants AMQP there brings it along.
             let pages = pages.clone().layer(Extension(secured));
             let service = TowerToHyperService::new(pages);
+            let asked = Arc::<AtomicBool>::default();
+            let asks = asked.clone();
+            let service = service_fn(move |request| {
+                asks.store(true, Ordering::Relaxed);
+                service.call(request)
+            });
             let connection = server.serve_connection(TokioIo::new(stream), service);
             let connection = connection.with_upgrades();
             let member = self.enter(&self.served, "clients");
+            let (listener, failing) = (self.listener.clone(), self.failing.clone());
             tokio::spawn(async move {
                 let ended = tokio::select! {
                     ended = tokio::time::timeout(LIFE, connection) => ended,
@@ -111,6 +121,17 @@ impl Acceptor {
                 };
                 match ended {
                     Ok(Ok(())) => {}
+                    Ok(Err(error)) if !asked.load(Ordering::Relaxed) => {
+                        let mut failing = failing.lock().unwrap_or_else(PoisonError::into_inner);
+                        if failing.begins(Instant::now()) {
+                            tracing::warn!(
+                                target: "HTTP",
+                                "Connection from {peer} (to {}) failed: a request of HTTP/1 was expected: {error}",
+                                listener.settings.host_port()
+                            );
+                        }
+                    }
+                    // Who has asked before rests, and is closed in the end.
                     Ok(Err(error)) => {
                         tracing::debug!(target: "HTTP", "a client's connection ended: {error}")
                     }
@@ -137,6 +158,12 @@ impl Acceptor {
 
     /// The next client whose connection is as secure as the listener wants it.
     async fn next(&mut self) -> (Stream, Secured) {
+        // Where descriptors run short, the oldest gives its own.
+        let clear = self.listener.settings.ssl_profile.is_empty();
+        let crowd = match clear {
+            true => self.served.clone(),
+            false => self.shaking.clone(),
+        };
         loop {
             tokio::select! {
                 // Who has ended is let go before anybody else is let in.
@@ -149,33 +176,20 @@ impl Acceptor {
                     }
                     Err(error) => tracing::error!(target: "HTTP", "a handshake ended: {error}"),
                 },
-                accepted = self.port.accept() => match accepted {
-                    Ok((stream, peer)) if self.listener.settings.ssl_profile.is_empty() => {
+                (stream, peer) = self.port.accept(|| crowd.make_room()) => {
+                    if clear {
                         return (Stream::Left(stream), Secured::clear(peer));
                     }
-                    Ok((stream, peer)) => {
-                        let member = self.enter(&self.shaking, "clients that have not ended their handshakes");
-                        let (listener, context) = (self.listener.clone(), self.context.clone());
-                        let patience = self.limits.handshake;
-                        self.handshakes.spawn(async move {
-                            tokio::select! {
-                                secured = shake_hands(stream, peer, patience, &listener.settings, &context) => secured.map(Some),
-                                () = member.must_go() => Ok(None),
-                            }
-                        });
-                    }
-                    Err(error) => {
-                        if self.exhausted.begins(Instant::now()) {
-                            tracing::warn!(target: "HTTP", "Cannot accept on {}: {error}", self.listener.settings.host_port());
+                    let member = self.enter(&self.shaking, "clients that have not ended their handshakes");
+                    let (listener, context) = (self.listener.clone(), self.context.clone());
+                    let patience = self.limits.handshake;
+                    self.handshakes.spawn(async move {
+                        tokio::select! {
+                            secured = shake_hands(stream, peer, patience, &listener.settings, &context) => secured.map(Some),
+                            () = member.must_go() => Ok(None),
                         }
-                        // Where there are no descriptors left, the oldest gives its own.
-                        match self.listener.settings.ssl_profile.is_empty() {
-                            true => self.served.make_room(),
-                            false => self.shaking.make_room(),
-                        }
-                        tokio::time::sleep(EXHAUSTED).await;
-                    }
-                },
+                    });
+                }
             }
         }
     }
@@ -223,6 +237,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::listen::Whose;
     use crate::router::{Options, Router as Process};
 
     /// Far longer than anything takes on a busy machine.
@@ -248,7 +263,9 @@ mod tests {
         attributes.extend(more.as_object().cloned().unwrap());
         let settings = Listener::from_attributes(attributes).unwrap();
         let port = context.ports.bind("127.0.0.1", "0", None, None, 0);
-        let port = port.unwrap().listen().unwrap();
+        let descriptors = &context.descriptors;
+        let port = port.unwrap().listen(Whose::Operators, "web", descriptors);
+        let port = port.unwrap();
         let address = port.address();
         let listener = AmqpListener::without_port(settings, context);
         let acceptor = Acceptor::with_limits(port, listener, context.clone(), limits);

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tower_http::services::ServeDir;
 use tower_http::services::fs::{Backend, DefaultServeDirFallback, File as Served};
 
-use crate::listen::Spell;
+use crate::spell::Spell;
 
 /// Serves files from beneath a directory. A relative one begins where the process works now (for a daemon that is `/`).
 pub(super) fn beneath(root: &str) -> ServeDir<DefaultServeDirFallback, Regular> {

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::agent::Shared;
 use crate::connection::listener::AmqpListener;
-use crate::listen::Listening;
+use crate::listen::{Listening, Whose};
 use accept::Acceptor;
 
 /// An HTTP port that cannot be opened.
@@ -115,7 +115,8 @@ fn open(listener: &Listener, shared: &Shared) -> io::Result<Listening> {
     let ports = &shared.context.ports;
     let port = ports.bind(&listener.host, &listener.port, listener.family, None, 0)?;
     let _entered = shared.runtime.enter();
-    port.listen()
+    let descriptors = &shared.context.descriptors;
+    port.listen(Whose::Operators, &listener.name, descriptors)
 }
 
 impl Server {

@@ -16,6 +16,7 @@ use super::{files, metrics};
 use crate::agent::Shared;
 use crate::connection::listener::{AmqpListener, Secured};
 use crate::context::Context;
+use crate::descriptors::Room;
 
 /// How long the core may take to show that it lives.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -81,6 +82,14 @@ async fn web_socket(
     if !listener.settings.websockets {
         let text = "cannot-upgrade: this listener has websockets: false\n";
         return refused(StatusCode::FORBIDDEN, text);
+    }
+    if !listener.settings.role.keeps_section() && context.descriptors.room() > Room::Clients {
+        context.descriptors.tell(format_args!(
+            "clients by WebSocket of {} are refused",
+            listener.settings.name
+        ));
+        let text = "cannot-upgrade: the router has too few file descriptors left\n";
+        return refused(StatusCode::SERVICE_UNAVAILABLE, text);
     }
     if listener.settings.needs_tls() && !secured.is_by_tls() {
         let text = "cannot-upgrade: this listener takes AMQP with TLS alone (requireSsl, requireEncryption): connect with TLS, and name an sslProfile in it if it has none\n";

@@ -16,7 +16,8 @@ use super::socket::Socket;
 use crate::clock::Last;
 use crate::context::Context;
 use crate::core::forwarding::{Destination, Sink};
-use crate::dial;
+use crate::descriptors::Short;
+use crate::dial::{self, For};
 use crate::tls::{Attempt, RefusalLog, With};
 use crate::transit::load::Outstanding;
 use crate::transit::pipe::Consumer;
@@ -112,8 +113,20 @@ impl TcpConnector {
             ssl_profile,
             ..
         } = &self.settings;
-        let stream = dial::connect(host, port, None).await.map_err(|why| {
-            self.refused(self.attempt().unreachable(why.check, &why.error));
+        let whom = For::Workload(&context.descriptors);
+        let stream = dial::connect(host, port, None, whom).await.map_err(|why| {
+            let refusal = self.attempt().unreachable(why.check, &why.error);
+            match Short::is_why(&why.error) {
+                // It concerns the whole process, and may come and go with each flow.
+                true => {
+                    context.descriptors.tell(format_args!(
+                        "a client of {} is not connected with its server {}",
+                        self.address, refusal.endpoint
+                    ));
+                    self.refusals.add(refusal);
+                }
+                false => self.refused(refusal),
+            }
             Fault::connect(why.error)
         })?;
         let socket = if ssl_profile.is_empty() {

@@ -10,7 +10,6 @@ use rand::RngExt;
 use skupper_management::entity::{Observer, TcpListener as Settings};
 use skupper_management::report::Refusal;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use super::choice::{Candidate, choose};
 use super::ending::Fault;
@@ -22,7 +21,7 @@ use super::socket::Socket;
 use super::watch::Watch;
 use crate::context::Context;
 use crate::crowd::Crowd;
-use crate::listen::{Listening, Spell};
+use crate::listen::{Listening, Whose};
 use crate::net::{self, TcpStream};
 use crate::random;
 use crate::stop::Stop;
@@ -30,9 +29,6 @@ use crate::tls::{Attempt, RefusalLog, With};
 
 /// How long a port that could not be opened is left alone.
 const RETRY: Duration = Duration::from_secs(1);
-/// How long accepting rests when the process has no descriptors left.
-const EXHAUSTED: Duration = Duration::from_millis(100);
-
 /// Clients of one listener that have not ended their TLS handshakes.
 const SHAKING: usize = 1024;
 
@@ -326,7 +322,10 @@ impl TcpListener {
             let bound = context
                 .ports
                 .bind(host, service, None, port, self.settings.backlog);
-            match bound.and_then(|port| port.listen()) {
+            let listening = bound.and_then(|port| {
+                port.listen(Whose::Clients, &self.settings.name, &context.descriptors)
+            });
+            match listening.and_then(Listening::unless_short) {
                 Ok(listening) => {
                     port = Some(listening.address().port());
                     self.set(Some(listening.address()), String::new());
@@ -364,7 +363,6 @@ impl TcpListener {
 
     /// Accepts clients until the address has no destination or the listener ends.
     async fn accept(self: &Arc<Self>, listening: &Listening, context: &Arc<Context>) {
-        let mut exhausted = Spell::default();
         loop {
             tokio::select! {
                 biased;
@@ -374,17 +372,9 @@ impl TcpListener {
                         return;
                     }
                 }
-                accepted = listening.accept() => match accepted {
-                    Ok((stream, peer)) => self.begin(net::of_system(stream), peer, context),
-                    Err(error) if is_exhausted(&error) => {
-                        if exhausted.begins(Instant::now()) {
-                            tracing::error!(target: "TCP_ADAPTOR", "cannot accept on {}: {error}", self.settings.name);
-                        }
-                        self.shaking.make_room();
-                        tokio::time::sleep(EXHAUSTED).await;
-                    }
-                    Err(_) => {}
-                },
+                (stream, peer) = listening.accept(|| self.shaking.make_room()) => {
+                    self.begin(net::of_system(stream), peer, context);
+                }
             }
         }
     }
@@ -420,15 +410,4 @@ impl TcpListener {
             drop(counted);
         });
     }
-}
-
-fn is_exhausted(error: &io::Error) -> bool {
-    // The rest concerns one client that is gone already.
-    !matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-            | io::ErrorKind::WouldBlock
-    )
 }

@@ -12,6 +12,7 @@ use skupper_pki::Certificate;
 use skupper_pki::verify::{HandshakeFailure, PeerRecord, Side};
 
 use super::LoadError;
+use crate::descriptors::Short;
 
 /// The last refusals of a listener or connector.
 #[derive(Default)]
@@ -92,6 +93,9 @@ impl Attempt {
             (_, io::ErrorKind::TimedOut) => format!(
                 "no answer from {endpoint}: check host and port, and that no firewall or network policy is in between"
             ),
+            _ if Short::is_why(error) => {
+                format!("cannot connect to {endpoint}: {error}")
+            }
             _ => format!("cannot connect to {endpoint}: {error}: check host, port and network"),
         };
         self.refusal(Refuser::Nobody, check, message)
@@ -108,9 +112,13 @@ impl Attempt {
     }
 
     /// The peer did not finish in time.
-    pub(crate) fn timeout(&self, seconds: u64) -> Refusal {
+    pub(crate) fn timeout(&self, side: Side, seconds: u64) -> Refusal {
+        let check = match side {
+            Side::Client => "that an AMQP router listens there",
+            Side::Server => "that it speaks AMQP, and what holds it up",
+        };
         let message = format!(
-            "the peer at {} did not open the connection within {seconds} s: check that an AMQP router listens there",
+            "the peer at {} did not open the connection within {seconds} s: check {check}",
             self.peer
         );
         self.refusal(Refuser::Nobody, "timeout", message)

@@ -12,6 +12,8 @@ use super::common::wait_for;
 
 /// Names the configuration of a process that is to be a router.
 const CONFIG: &str = "SKUPPER_TEST_ROUTER";
+/// Set where it is to look for what is stuck every few seconds.
+pub(crate) const HASTY: &str = "SKUPPER_TEST_HASTY";
 /// Lines of the log that are kept.
 const KEPT: usize = 10_000;
 /// Lines of it that a failed test shows.
@@ -21,7 +23,11 @@ const SHOWN: usize = 40;
 #[test]
 fn router_process() {
     if let Some(config) = std::env::var_os(CONFIG) {
-        let code = skupper_router::command::run(["-c".into(), config]);
+        let mut arguments = vec!["-c".into(), config];
+        if std::env::var_os(HASTY).is_some() {
+            arguments.push("--test-hooks".into());
+        }
+        let code = skupper_router::command::run(arguments);
         assert_eq!(code, std::process::ExitCode::SUCCESS);
     }
 }

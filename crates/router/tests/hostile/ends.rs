@@ -172,6 +172,8 @@ fn an_end_is_killed_under_load() {
         // What the kernel says for a killed process is up to it.
         two.ended_at_servers.recv_timeout(PATIENCE).unwrap();
     }
+    two.west
+        .said(&format!("Connection to 127.0.0.1:{port} lost: "));
     two.east.restart();
     // The port may still be open for a moment.
     two.serves_again();

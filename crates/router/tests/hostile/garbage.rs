@@ -67,6 +67,8 @@ fn on_each_port() {
     }
     hub.has_not_grown();
     hub.router.said("the peer speaks neither TLS nor AMQP");
+    hub.router.said("a request of HTTP/1 was expected");
+    hub.router.said("(to tls) failed: ");
 }
 
 #[test]

@@ -48,11 +48,22 @@ pub(crate) struct Ports {
 
 impl Hub {
     pub(crate) fn new(more: &[Value]) -> Self {
-        Self::limited(more, None)
+        Self::started(more, Router::start)
     }
 
     /// One that may have so many descriptors.
-    pub(crate) fn limited(more: &[Value], descriptors: Option<u32>) -> Self {
+    pub(crate) fn limited(more: &[Value], descriptors: u32) -> Self {
+        Self::started(more, |id, sections| {
+            Router::limited(id, sections, descriptors)
+        })
+    }
+
+    /// One that looks every few seconds for what takes nothing.
+    pub(crate) fn hasty(more: &[Value]) -> Self {
+        Self::started(more, Router::hasty)
+    }
+
+    fn started(more: &[Value], start: impl FnOnce(&str, &[Value]) -> Router) -> Self {
         let home = tempfile::tempdir().unwrap();
         let credential = Ca::new("CA").leaf(Use::Server, "hub", &["127.0.0.1"]);
         let files = Files::write(home.path(), "server", &credential);
@@ -96,7 +107,7 @@ impl Hub {
             tcp_connector("echo", server(echo)),
         ];
         sections.extend_from_slice(more);
-        let router = Router::limited("hub", &sections, descriptors);
+        let router = start("hub", &sections);
         let bystander = reach(address(ports.tcp));
         let mut hub = Hub {
             begun: 0,

@@ -19,6 +19,7 @@ mod common;
 #[path = "../common/process.rs"]
 mod process;
 
+mod descriptors;
 mod ends;
 mod exhausted;
 mod garbage;

@@ -16,13 +16,18 @@ pub(crate) struct Router {
 impl Router {
     /// Starts an interior router with these sections.
     pub(crate) fn start(id: &str, sections: &[Value]) -> Self {
-        Self::limited(id, sections, None)
+        Self::after("", id, sections)
     }
 
     /// Starts one that may have so many descriptors.
-    pub(crate) fn limited(id: &str, sections: &[Value], descriptors: Option<u32>) -> Self {
-        let limit = descriptors.map_or_else(String::new, |count| format!("ulimit -n {count}; "));
-        Self::after(&limit, id, sections)
+    pub(crate) fn limited(id: &str, sections: &[Value], descriptors: u32) -> Self {
+        Self::after(&format!("ulimit -n {descriptors}; "), id, sections)
+    }
+
+    /// Starts one that looks every few seconds for what takes nothing.
+    pub(crate) fn hasty(id: &str, sections: &[Value]) -> Self {
+        let hasty = process::HASTY;
+        Self::after(&format!("{hasty}=1; export {hasty}; "), id, sections)
     }
 
     /// Starts one that shares its ports with others that do.

@@ -98,7 +98,7 @@ impl AmqpConnector {
             Ok(Ok(secured)) => secured,
             Ok(Err(refusal)) => return self.refused(member, *refusal, context),
             Err(_) => {
-                let refusal = attempt.timeout(HANDSHAKE.as_secs());
+                let refusal = attempt.timeout(Side::Client, HANDSHAKE.as_secs());
                 return self.refused(member, refusal, context);
             }
         };
@@ -237,13 +237,8 @@ impl AmqpConnector {
         let place = refusal.endpoint.clone();
         let data = member.index > 0;
         let news = self.places().is_news(data, &place, &message);
-        // As upstream's router calls them: who was not reached has not sent anything wrong.
-        let condition = match outcome {
-            Outcome::Unheard => "proton:io",
-            _ => "amqp:connection:framing-error",
-        };
         let loss = Loss {
-            condition: Some(condition.to_owned()),
+            condition: Some(condition(&refusal).to_owned()),
             description: message.clone(),
         };
         if news {
@@ -267,6 +262,35 @@ impl AmqpConnector {
             host,
             port,
             ..self.settings.clone()
+        }
+    }
+}
+
+/// What upstream's router calls such a failure.
+fn condition(refusal: &Refusal) -> &'static str {
+    match (refusal.by, refusal.check.as_str()) {
+        // Who was not reached has not sent anything wrong.
+        (Refuser::Nobody, _) => "proton:io",
+        // Nothing is wrong with what was sent: one has nothing to show who it is, or the other does not take it.
+        (_, "credential" | "sasl") => "amqp:unauthorized-access",
+        _ => "amqp:connection:framing-error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_called_what_it_is() {
+        let attempt = Attempt::default();
+        let called = |by, check| condition(&attempt.protocol(by, check, String::new()));
+        assert_eq!(called(Refuser::Nobody, "connect"), "proton:io");
+        for check in ["credential", "sasl"] {
+            assert_eq!(called(Refuser::Us, check), "amqp:unauthorized-access");
+        }
+        for by in [Refuser::Us, Refuser::Peer] {
+            assert_eq!(called(by, "issuer"), "amqp:connection:framing-error");
         }
     }
 }

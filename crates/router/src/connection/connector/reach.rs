@@ -11,7 +11,7 @@ use crate::connection::handshake::Library;
 use crate::connection::proxy;
 use crate::connection::transport::{Transport, TransportError};
 use crate::context::Context;
-use crate::dial;
+use crate::dial::{self, For};
 use crate::net::TcpStream;
 use crate::tls::{Attempt, LoadError, Loaded, server_name};
 
@@ -26,12 +26,17 @@ pub(super) async fn connect(
         port,
         proxy_profile,
         family,
+        role,
         ..
     } = settings;
+    let whom = match role.keeps_section() {
+        true => For::Link(&context.descriptors),
+        false => For::Workload(&context.descriptors),
+    };
     if !proxy_profile.is_empty() {
-        return connect_by_proxy(settings, attempt, context).await;
+        return connect_by_proxy(settings, attempt, context, whom).await;
     }
-    let connected = dial::connect(host, port, *family).await;
+    let connected = dial::connect(host, port, *family, whom).await;
     connected.map_err(|why| Box::new(attempt.unreachable(why.check, &why.error)))
 }
 
@@ -39,11 +44,12 @@ async fn connect_by_proxy(
     settings: &Settings,
     attempt: &Attempt,
     context: &Context,
+    whom: For<'_>,
 ) -> Result<TcpStream, Box<Refusal>> {
     let name = &settings.proxy_profile;
     let target = settings.host_port();
     let connected = match context.proxies.get(name) {
-        Some(profile) => proxy::connect(&profile, &target).await,
+        Some(profile) => proxy::connect(&profile, &target, whom).await,
         None => Err(format!(
             "Proxy connection negotiation failed trying to reach {target}, no proxy profile named {name}: create it, or correct the connector"
         )),

@@ -49,6 +49,11 @@ impl Secured {
         }
     }
 
+    /// Where it comes from.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
     /// Whether there is TLS on the connection.
     pub(crate) fn is_by_tls(&self) -> bool {
         self.agreed.is_some()
