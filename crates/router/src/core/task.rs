@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use skupper_amqp::message::{Message as AmqpMessage, RouterAnnotations};
+use skupper_routing::address::Class;
 use skupper_routing::{
     AddressKey, ControlMessage, Engine, Event, Link, LinkId, Output, RouterId, control,
 };
@@ -215,6 +216,9 @@ impl Core {
     }
 
     fn add_destination(&mut self, key: AddressKey, destination: Destination, in_process: bool) {
+        if key.class() == Class::Edge {
+            self.leave_older(&key, &destination);
+        }
         let mut local = match self.locals.get(&key) {
             Some(local) => Local::clone(local),
             None => {
@@ -238,6 +242,46 @@ impl Core {
         self.locals.set(&key, Some(local));
         self.announce(&key);
         self.dirty = true;
+    }
+
+    /// An edge router uses one connection. Where another of them leads to it now, it has left the one before, or its machine has failed
+    /// and the silence has not been noticed: nothing new goes there. What is under way on it stays.
+    fn leave_older(&mut self, edge: &AddressKey, destination: &Destination) {
+        let Some(newest) = &destination.beyond else {
+            return;
+        };
+        let is_other = |link: &Arc<Destination>| {
+            let beyond = link.beyond.as_ref();
+            beyond
+                .filter(|beyond| beyond.number != newest.number)
+                .map(|beyond| beyond.number)
+        };
+        let before = self.locals.get(edge);
+        let older: Vec<u64> = before.map_or_else(Vec::new, |local| {
+            local.links.iter().filter_map(is_other).collect()
+        });
+        if older.is_empty() {
+            return;
+        }
+        let behind = |link: &Arc<Destination>| {
+            let beyond = link.beyond.as_ref();
+            beyond.is_some_and(|beyond| older.contains(&beyond.number))
+        };
+        let left: Vec<(AddressKey, u64)> = self
+            .locals
+            .iter()
+            .flat_map(|(key, local)| {
+                let links = local.links.iter().filter(|link| behind(link));
+                links.map(|link| (key.clone(), link.id))
+            })
+            .collect();
+        tracing::info!(
+            target: "ROUTER_CORE",
+            "edge router {} is reached by [C{}] now and not by {older:?}", edge.text(), newest.number
+        );
+        for (key, id) in left {
+            self.remove_destination(&key, id);
+        }
     }
 
     fn remove_destination(&mut self, key: &AddressKey, id: u64) {

@@ -349,6 +349,8 @@ impl State {
                 || peer.map_or_else(|| self.may_be_left(side), |peer| peer.script.breaks());
             let wrong = match &side.ended {
                 None => Some("has not ended".to_owned()),
+                // Offered once, and given up before anything of the client's came: the client's stream was offered again.
+                Some((_, Ended::Broken(_))) if !side.client && peer.is_none() => None,
                 Some((at, Ended::Broken(kind))) if !planned => {
                     let excused = self.excuses(side, *at);
                     (!excused).then(|| format!("broke at {:.3} s ({kind})", self.when(*at)))

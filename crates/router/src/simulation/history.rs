@@ -24,8 +24,8 @@ const NOTICED: Duration = Duration::from_millis(5_000);
 const CONVERGED: Duration = Duration::from_secs(40);
 /// How long flows take to end in peace.
 const OVER: Duration = Duration::from_secs(1_800);
-/// How long what is left behind by them takes to go.
-const SETTLED: Duration = Duration::from_secs(5);
+/// How long what is left behind takes to go: what was sent to who has failed in silence, until that is noticed.
+const SETTLED: Duration = Duration::from_secs(25);
 /// A connection that is silent is closed after this.
 const SILENT: Duration = Duration::from_secs(16);
 /// A standstill that is shorter breaks nothing.
@@ -364,16 +364,20 @@ async fn trouble(world: &Arc<World>, dice: &mut Dice, tasks: &mut JoinSet<()>) {
                 return;
             }
             let edges = world.lock().plans.iter().any(|plan| plan.edge);
+            let is_edge = world.lock().plans[at].edge;
             let told = [Told::Nothing, Told::Reset, Told::End][dice.below(3)];
             world.note(|| format!("{} fails, {told:?}, for {long:?}", id(at)));
             let until = match told {
                 // Between an edge router and the interior there is no HELLO. Until its connection is closed for its silence, who
-                // has failed passes for one that is there, even beside the one that has come back in its place.
+                // has failed passes for one that is there; an edge router no longer than until it is back.
+                Told::Nothing if is_edge => now + long.min(SILENT) + NOTICED,
                 Told::Nothing if edges => now + SILENT + NOTICED,
                 Told::Nothing => now + Duration::from_secs(3) + NOTICED,
                 _ => now + NOTICED,
             };
             fault(Place::Router(at), true, until);
+            // Who has not heard of it, because he was cut off, may still send flows there.
+            fault(Place::Missing(at), true, now + long);
             let clock = dice.ms(0, 2_000_000);
             tasks.spawn(async move {
                 world.crash(at, told).await;

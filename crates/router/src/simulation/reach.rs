@@ -9,6 +9,8 @@ use super::world::{State, Wire};
 pub(super) enum Place {
     Wire(usize),
     Router(usize),
+    /// A router that is not there: who is at it.
+    Missing(usize),
     Everywhere,
 }
 
@@ -27,6 +29,7 @@ impl State {
     /// Whether a flow between two routers can have to do with what happens at a place.
     pub(super) fn touches(&self, place: Place, from: usize, to: usize) -> bool {
         place == Place::Everywhere
+            || [from, to].map(Place::Missing).contains(&place)
             || Place::Router(from) == place
             || leads(&self.wires, place, &mut vec![from], to)
     }

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::history::{all_reachable, judged, within};
 use super::node::Plan;
-use super::stream::Terms;
+use super::stream::{Terms, Told};
 use super::world::{State, Wire, World};
 
 /// Interior routers, each with a service, and wires from one to another, which take so many milliseconds each way.
@@ -79,4 +79,33 @@ fn answers_that_are_under_way_when_a_shorter_way_comes_up_arrive() {
     };
     let seen = within(7, false, scene).unwrap();
     assert_eq!(seen.flows.1, 1_000);
+}
+
+#[test]
+fn an_edge_router_that_has_failed_in_silence_is_found_again_as_soon_as_it_is_back() {
+    let scene = async |world: Arc<World>| {
+        lay(&mut world.lock(), 2, &[(1, 0, 3)]);
+        {
+            let state = &mut *world.lock();
+            state.plans[1].edge = true;
+            state.plans[1].wires[0].1 = Role::Edge;
+            state.wires[0].role = Role::Edge;
+        }
+        (0..2).for_each(|at| world.start(at));
+        all_reachable(&world).await;
+        world.crash(1, Told::Nothing).await;
+        sleep(Duration::from_secs(3)).await;
+        world.lock().clocks[1] = Duration::from_secs(60);
+        world.start(1);
+        all_reachable(&world).await;
+        // The port at the edge router says that it knows the way; that to its service is open all the time.
+        sleep(Duration::from_millis(200)).await;
+        for _ in 0..100 {
+            assert!(world.dial_service(0, 1) && world.dial_service(1, 0));
+            sleep(Duration::from_millis(10)).await;
+        }
+        judged(&world).await;
+    };
+    let seen = within(7, false, scene).unwrap();
+    assert_eq!(seen.flows.1, 200);
 }
