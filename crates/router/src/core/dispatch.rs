@@ -177,10 +177,9 @@ impl Dispatch {
         match &forwarding.uplink {
             Some(uplink) if !is_from_interior(message) && is_open(uplink, message) => {
                 let totals = &self.uses.totals;
-                // What is not taken so is offered in another way, and not counted again.
                 let comes_in = u64::from(message.comes_in());
-                totals.ingress.fetch_add(comes_in, Ordering::Relaxed);
                 let way = deliver(uplink, consumer)?;
+                totals.ingress.fetch_add(comes_in, Ordering::Relaxed);
                 totals.egress.fetch_add(1, Ordering::Relaxed);
                 Ok(Some(way))
             }
@@ -268,14 +267,18 @@ impl Dispatch {
         }
         let turn = usage.turn();
         let message = consumer.message();
-        if message.comes_in() {
-            self.uses.count_ingress(&usage);
-        }
+        let comes_in = message.comes_in();
+        let count_ingress = || {
+            if comes_in {
+                self.uses.count_ingress(&usage);
+            }
+        };
         let inner = local.map_or(&[][..], |local| &local.in_process);
         let inner = inner.iter().filter(|inner| is_open(inner, message));
         let count = inner.clone().count();
         if let Some(destination) = inner.clone().nth(turn % count.max(1)) {
             let way = deliver(destination, consumer)?;
+            count_ingress();
             usage.inner.fetch_add(1, Ordering::Relaxed);
             return Ok(Some(way));
         }
@@ -323,6 +326,7 @@ impl Dispatch {
         match choice {
             Some(Choice::Local(index)) => {
                 let way = deliver(&links[index], consumer)?;
+                count_ingress();
                 self.uses.count_egress(&usage);
                 if let Some(apart) = links[index].apart {
                     self.uses.count_to(apart, &usage);
@@ -335,6 +339,7 @@ impl Dispatch {
                 };
                 let load = Load::on(&usage.outstanding(link));
                 forward(neighbour, consumer, Some(load))?;
+                count_ingress();
                 self.uses.count_transit(&usage);
                 Ok(Some(Way::Neighbour(link)))
             }
@@ -434,11 +439,13 @@ fn origin(forwarding: &Forwarding, message: &Message) -> Origin {
 }
 
 /// Whether a delivery that came from another router may go on by a link although it would not come this way by the routers' trees
-/// (§6.4). They have not all heard of a change then: it came by a way that was the best a moment ago. It goes to no router where it
-/// has been, so it does not go round. Upstream's router gives it back, and a flow that begins just then is refused.
+/// (§6.4). They have not all heard of a change then, or who was to have it here has gone: it came by a way that was the best a moment
+/// ago. It goes to no router where it has been. What a destination has given back is not for others that way: whom it came from has its
+/// own ways, and each would ask all others. Upstream's router gives all of it back, and a flow that begins just then is refused.
 fn may_go_on(table: &Table, message: &Message, link: LinkId) -> bool {
     let trace = &message.annotations.trace;
     !trace.is_empty()
+        && message.tried.is_empty()
         && !table
             .traced(trace.iter().map(|entry| &**entry))
             .contains(&link)

@@ -6,8 +6,9 @@
 //! next one offers to take them; the stream says so in its annotations. A router whose next one does not gives the stream back
 //! with the condition `skupper:too-early`, and it is offered again without them.
 //!
-//! Where routers have not all heard of a change yet, or a link on the way is lost, a stream comes back of which nothing has been
-//! used (RELEASED). It is offered again while the routers come to agree. Upstream's router resets the client then.
+//! Where routers have not all heard of a change yet, or a link on the way is lost, a stream comes back RELEASED: nobody has taken
+//! octets of the client that were with it, though a server may have been connected to for one without. It is offered again while the
+//! routers come to agree. Upstream's router resets the client then.
 
 use std::io;
 use std::pin::pin;
@@ -35,7 +36,7 @@ use crate::transit::pipe::{Consumer, Producer, pipe};
 const OWN: u32 = 0;
 /// How long no octets go early to an address where a router on the way has not taken them.
 const LATE: Duration = Duration::from_secs(60);
-/// How long a stream rests that came back unused before it is offered again. Together they are longer than routers take to agree.
+/// How long a stream rests that came back unused before it is offered again. Routers agree in less than these are together.
 const RESTS: [Duration; 6] = [
     Duration::from_millis(10),
     Duration::from_millis(20),
@@ -88,7 +89,7 @@ pub(crate) struct Opened {
 enum Failure {
     /// Without the client's octets it may go.
     TooEarly,
-    /// Nobody has used anything of it.
+    /// Nobody has used octets of the client.
     Unused,
     /// The flow has ended.
     Ended(Ending),
@@ -109,7 +110,8 @@ impl Opening<'_> {
                 true => Message::early_tcp_stream(),
                 false => Message::tcp_stream(),
             };
-            match self.attempt(Message { counted, ..head }).await {
+            let message = Message { counted, ..head };
+            match self.attempt(message, &mut counted).await {
                 Ok(opened) => return Ok(opened),
                 Err(Failure::Ended(ending)) => return Err(ending),
                 Err(Failure::TooEarly) if early => late.begins(Instant::now()),
@@ -120,7 +122,6 @@ impl Opening<'_> {
                     None => return Err(Ending::Refused),
                 },
             }
-            counted = true;
         }
     }
 
@@ -131,7 +132,8 @@ impl Opening<'_> {
             .await
     }
 
-    async fn attempt(&mut self, message: Message) -> Result<Opened, Failure> {
+    /// Offers the stream once; `counted`: it has gone out, and so was counted.
+    async fn attempt(&mut self, message: Message, counted: &mut bool) -> Result<Opened, Failure> {
         let early = message.is_early();
         // One of its own: what an attempt before this may still be answered is for nobody.
         let sink = self.inbox.clone() as Arc<dyn Sink>;
@@ -146,7 +148,7 @@ impl Opening<'_> {
         }
         stream.bind(self.inbox.clone() as Arc<dyn Bell>, OWN);
         match self.dispatch.send(&self.key, consumer) {
-            Ok(_) => {}
+            Ok(_) => *counted = true,
             Err((Undeliverable::TooEarly, _)) => return Err(Failure::TooEarly),
             Err((Undeliverable::NoRoute, _)) => return Err(Failure::Unused),
             Err((Undeliverable::Unavailable, _)) => return Err(Failure::Ended(Ending::Refused)),
@@ -216,8 +218,12 @@ impl Opening<'_> {
                 }
                 if !taken.ready.is_empty() {
                     taken.ready.clear();
-                    match stream.take_update().state {
-                        Some(DeliveryState::Accepted | DeliveryState::Received { .. }) | None => {}
+                    let update = stream.take_update();
+                    match update.state {
+                        Some(DeliveryState::Accepted | DeliveryState::Received { .. }) => {}
+                        None if !update.settled => {}
+                        // Nothing is said of it, and nothing will be.
+                        None => return Poll::Ready(Err(Failure::Ended(Ending::Refused))),
                         Some(state) => return Poll::Ready(Err(given_back(&state))),
                     }
                 }

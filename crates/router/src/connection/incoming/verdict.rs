@@ -6,7 +6,7 @@ use skupper_amqp::message::{AnnotationsError, Layout, RouterAnnotations, Section
 use skupper_amqp::performative::names;
 use skupper_amqp::{Condition, DeliveryState};
 use skupper_management::entity::Role;
-use skupper_routing::{AddressKey, Treatment};
+use skupper_routing::{AddressKey, Table, Treatment};
 
 use super::super::fields::{priority_of, to_of, user_of};
 use super::super::links::{Address, Collecting};
@@ -87,10 +87,6 @@ impl Task {
         }
         let forwarding = self.context.dispatch.forwarding.load();
         let edge = self.context.dispatch.edge;
-        if !edge && annotations.trace.len() > forwarding.table.radius() as usize + 1 {
-            // It has passed more routers than there are: it goes round in circles.
-            return Verdict::Refuse(DeliveryState::Released);
-        }
         let own_to = match (address, &annotations.to_override) {
             (Some(_), _) => None,
             (None, Some(to)) => Some(Cow::Borrowed(to.as_str())),
@@ -117,6 +113,9 @@ impl Task {
         };
         let (treatment, priority) = self.context.dispatch.treated(&forwarding, &key);
         let multicast = treatment == Treatment::Multicast && key.is_synchronised();
+        if !edge && goes_round(&forwarding.table, annotations.trace.len(), multicast) {
+            return Verdict::Refuse(DeliveryState::Released);
+        }
         if multicast && annotations.is_early() {
             return Verdict::Refuse(Undeliverable::TooEarly.state());
         }
@@ -157,6 +156,13 @@ impl Task {
             multicast,
         }
     }
+}
+
+/// Whether a delivery has passed too many routers. Copies of a multicast keep to the trees, so the farthest router is their limit; what
+/// goes to one destination may have met ways that changed, but no router more than twice.
+fn goes_round(table: &Table, passed: usize, multicast: bool) -> bool {
+    let far = passed > table.radius() as usize + 1;
+    far && (multicast || passed > 2 * (table.routers().count() + 1))
 }
 
 fn malformed() -> DeliveryState {

@@ -89,7 +89,13 @@ impl Triangle {
 
     /// Sends what has gone through these routers; who gets it.
     fn send(&self, address: &str, trace: &[&str]) -> Option<&'static str> {
+        self.send_but(address, trace, &[])
+    }
+
+    /// The same of what has come back by these ways.
+    fn send_but(&self, address: &str, trace: &[&str], tried: &[Way]) -> Option<&'static str> {
         let mut message = Message::tcp_stream();
+        tried.iter().for_each(|way| message.tried.add(*way));
         message.annotations.ingress = trace.first().map(|entry| (*entry).into());
         message.annotations.trace = trace.iter().map(|entry| (*entry).into()).collect();
         let (_producer, consumer) = pipe(message);
@@ -122,6 +128,10 @@ fn what_came_by_a_way_that_is_not_the_best_any_more_goes_on_where_it_has_not_bee
             assert_eq!(triangle.send(address, &["0/FROM"]), Some("TO"), "{address}");
         }
         assert_eq!(triangle.send("Mservice", &["0/FROM", "0/TO"]), None);
+        // Somebody here has given it back: FROM has a way of its own to TO.
+        let here = [Way::Destination(1)];
+        assert_eq!(triangle.send_but("Mservice", &["0/FROM"], &here), None);
+        assert_eq!(triangle.send_but("Mservice", &[], &here), Some("TO"));
     }
 }
 
