@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use skupper_routing::LinkId;
 
@@ -15,6 +16,17 @@ use crate::connection::handle::{Command, ConnectionHandle, Purpose};
 struct Entry {
     handle: Arc<ConnectionHandle>,
     control: bool,
+    /// Of a data connection that is older than its control connection: the octets that had come by it when that was opened. It may be
+    /// as dead as the one before that was, and nobody has noticed yet; nothing new goes by it before something has come.
+    doubted: Option<u64>,
+}
+
+impl Entry {
+    /// Whether octets have come by it as long as it is doubted.
+    fn is_alive(&self) -> bool {
+        let octets = || self.handle.octets_in.load(Ordering::Relaxed);
+        self.doubted.is_none_or(|before| octets() != before)
+    }
 }
 
 /// All connections to other routers.
@@ -30,13 +42,32 @@ impl Connections {
         if handle.purpose() == Purpose::Router && handle.incoming {
             self.replace(&handle);
         }
+        if handle.purpose() == Purpose::Router {
+            let older = self.entries.values_mut();
+            for data in older.filter(|entry| are_of_a_set(&entry.handle, &handle)) {
+                data.doubted = Some(data.handle.octets_in.load(Ordering::Relaxed));
+            }
+        }
         self.entries.insert(
             handle.number,
             Entry {
                 handle,
                 control: false,
+                doubted: None,
             },
         );
+    }
+
+    /// Looks whether data connections that were doubted are alive; whether there are any.
+    pub(crate) fn believe(&mut self) -> bool {
+        let mut any = false;
+        for entry in self.entries.values_mut() {
+            if entry.doubted.is_some() && entry.is_alive() {
+                entry.doubted = None;
+                any = true;
+            }
+        }
+        any
     }
 
     /// A connector has one control connection for each ordinal: a second one says that the first is dead and nobody has
@@ -129,8 +160,9 @@ impl Connections {
         control
             .map(|entry| {
                 let control = entry.handle.clone();
-                let mut data: Vec<_> = self
-                    .iter()
+                let usable = self.entries.values().filter(|data| data.doubted.is_none());
+                let mut data: Vec<_> = usable
+                    .map(|data| &data.handle)
                     .filter(|data| belongs(data, &control))
                     .cloned()
                     .collect();
@@ -155,12 +187,16 @@ fn ordinal(handle: &ConnectionHandle) -> u64 {
 
 /// Whether a connection carries streams for the neighbour at the other end of a control connection.
 fn belongs(data: &ConnectionHandle, control: &ConnectionHandle) -> bool {
+    are_of_a_set(data, control) && control.peer.get().is_some_and(|peer| peer.trunking)
+}
+
+/// Whether a data connection is of the set of a control connection.
+fn are_of_a_set(data: &ConnectionHandle, control: &ConnectionHandle) -> bool {
     data.purpose() == Purpose::RouterData
         && correlator(data).is_some()
         && correlator(data) == correlator(control)
         && ordinal(data) == ordinal(control)
         && container(data) == container(control)
-        && control.peer.get().is_some_and(|peer| peer.trunking)
 }
 
 #[cfg(test)]
@@ -194,5 +230,31 @@ mod tests {
         let neighbours = connections.neighbours();
         let data = neighbours[&LinkId(1)].data.iter();
         assert_eq!(data.map(|handle| handle.number).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn an_older_data_connection_is_used_when_something_has_come_by_it() {
+        let mut connections = Connections::default();
+        let data = |connections: &Connections, control| {
+            let neighbours = connections.neighbours();
+            let data = neighbours[&LinkId(control)].data.iter();
+            data.map(|handle| handle.number).collect::<Vec<_>>()
+        };
+        let old = [connection(2, "A", true), connection(3, "A", true)];
+        old[0].octets_in.store(100, Ordering::Relaxed);
+        connections.opened(connection(1, "A", false));
+        connections.set_control(1, true);
+        old.iter().for_each(|data| connections.opened(data.clone()));
+        assert_eq!(data(&connections, 1), [2, 3]);
+        // The control connection was silent and is made anew; so may the others be.
+        connections.closed(1);
+        connections.opened(connection(4, "A", false));
+        connections.set_control(4, true);
+        connections.opened(connection(5, "A", true));
+        assert!(!connections.believe());
+        assert_eq!(data(&connections, 4), [5]);
+        old[0].octets_in.store(108, Ordering::Relaxed);
+        assert!(connections.believe() && !connections.believe());
+        assert_eq!(data(&connections, 4), [2, 5]);
     }
 }

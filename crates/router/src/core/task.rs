@@ -405,6 +405,7 @@ impl Core {
 
     /// Tells the engine which neighbours have sent anything, on whichever connection: a HELLO may wait behind other traffic.
     fn notice_traffic(&mut self) {
+        self.dirty |= self.connections.believe();
         let now = self.now();
         let mut heard = HashMap::new();
         for (link, neighbour) in self.connections.neighbours() {

@@ -330,10 +330,22 @@ async fn trouble(world: &Arc<World>, dice: &mut Dice, tasks: &mut JoinSet<()>) {
             world.note(|| format!("wire {wire} is cut for {long:?}"));
             fault(Place::Wire(wire), true, now + NOTICED);
             world.cut(wire, true);
+            let done = world.lock().faults.len();
             tasks.spawn(async move {
                 sleep(long).await;
                 world.note(|| format!("wire {wire} is mended"));
-                world.lock().wires[wire].up = true;
+                let mut state = world.lock();
+                state.wires[wire].up = true;
+                if state.faults.len() > done {
+                    // Who was cut off does not know yet what was done meanwhile beyond.
+                    let at = Instant::now();
+                    state.faults.push(Fault {
+                        at,
+                        place: Place::Wire(wire),
+                        breaks: false,
+                        until: at + NOTICED,
+                    });
+                }
             });
         }
         3 | 4 => {
