@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use skupper_routing::LinkId;
 
@@ -16,16 +17,29 @@ use crate::connection::handle::{Command, ConnectionHandle, Purpose};
 struct Entry {
     handle: Arc<ConnectionHandle>,
     control: bool,
-    /// Of a data connection that is older than its control connection: the octets that had come by it when that was opened. It may be
-    /// as dead as the one before that was, and nobody has noticed yet; nothing new goes by it before something has come.
-    doubted: Option<u64>,
+    /// Of a data connection that is older than its control connection. It may be as dead as the one before that was, and nobody has
+    /// noticed yet; nothing new goes by it before something has come.
+    doubted: Option<Doubt>,
 }
 
+/// How a data connection stood when it was doubted.
+#[derive(Clone, Copy)]
+struct Doubt {
+    /// Octets that had come by it.
+    octets: u64,
+    /// When that was.
+    since: Duration,
+}
+
+/// What is dead is closed by then, also where nobody asks for heartbeats: see [`keep_alive`](crate::keep_alive).
+const DEAD: Duration = Duration::from_secs(180);
+
 impl Entry {
-    /// Whether octets have come by it as long as it is doubted.
-    fn is_alive(&self) -> bool {
-        let octets = || self.handle.octets_in.load(Ordering::Relaxed);
-        self.doubted.is_none_or(|before| octets() != before)
+    /// Whether it is alive as far as is known.
+    fn is_alive(&self, now: Duration) -> bool {
+        let octets = self.handle.octets_in.load(Ordering::Relaxed);
+        self.doubted
+            .is_none_or(|doubt| octets != doubt.octets || now >= doubt.since + DEAD)
     }
 }
 
@@ -37,7 +51,7 @@ pub(crate) struct Connections {
 
 impl Connections {
     /// A connection was opened. Older ones that it replaces are closed.
-    pub(crate) fn opened(&mut self, handle: Arc<ConnectionHandle>) {
+    pub(crate) fn opened(&mut self, handle: Arc<ConnectionHandle>, now: Duration) {
         self.look_for_split(&handle);
         if handle.purpose() == Purpose::Router && handle.incoming {
             self.replace(&handle);
@@ -45,7 +59,10 @@ impl Connections {
         if handle.purpose() == Purpose::Router {
             let older = self.entries.values_mut();
             for data in older.filter(|entry| are_of_a_set(&entry.handle, &handle)) {
-                data.doubted = Some(data.handle.octets_in.load(Ordering::Relaxed));
+                data.doubted = Some(Doubt {
+                    octets: data.handle.octets_in.load(Ordering::Relaxed),
+                    since: now,
+                });
             }
         }
         self.entries.insert(
@@ -59,10 +76,10 @@ impl Connections {
     }
 
     /// Looks whether data connections that were doubted are alive; whether there are any.
-    pub(crate) fn believe(&mut self) -> bool {
+    pub(crate) fn believe(&mut self, now: Duration) -> bool {
         let mut any = false;
         for entry in self.entries.values_mut() {
-            if entry.doubted.is_some() && entry.is_alive() {
+            if entry.doubted.is_some() && entry.is_alive(now) {
                 entry.doubted = None;
                 any = true;
             }
@@ -207,6 +224,8 @@ mod tests {
     use super::*;
     use crate::connection::describe::Peer;
 
+    const NOW: Duration = Duration::from_secs(7);
+
     /// A connection that a connector of this peer has opened; `data`: for streams.
     fn connection(number: u64, container: &str, data: bool) -> Arc<ConnectionHandle> {
         let handle = ConnectionHandle::new(number, 0, Role::InterRouter, true, "link".into(), None);
@@ -224,7 +243,7 @@ mod tests {
     fn what_leads_to_another_router_carries_no_streams() {
         let mut connections = Connections::default();
         for (number, container, data) in [(1, "A", false), (2, "A", true), (3, "B", true)] {
-            connections.opened(connection(number, container, data));
+            connections.opened(connection(number, container, data), NOW);
         }
         connections.set_control(1, true);
         let neighbours = connections.neighbours();
@@ -242,19 +261,24 @@ mod tests {
         };
         let old = [connection(2, "A", true), connection(3, "A", true)];
         old[0].octets_in.store(100, Ordering::Relaxed);
-        connections.opened(connection(1, "A", false));
+        connections.opened(connection(1, "A", false), NOW);
         connections.set_control(1, true);
-        old.iter().for_each(|data| connections.opened(data.clone()));
+        old.iter()
+            .for_each(|data| connections.opened(data.clone(), NOW));
         assert_eq!(data(&connections, 1), [2, 3]);
         // The control connection was silent and is made anew; so may the others be.
         connections.closed(1);
-        connections.opened(connection(4, "A", false));
+        connections.opened(connection(4, "A", false), NOW);
         connections.set_control(4, true);
-        connections.opened(connection(5, "A", true));
-        assert!(!connections.believe());
+        connections.opened(connection(5, "A", true), NOW);
+        assert!(!connections.believe(NOW));
         assert_eq!(data(&connections, 4), [5]);
         old[0].octets_in.store(108, Ordering::Relaxed);
-        assert!(connections.believe() && !connections.believe());
+        assert!(connections.believe(NOW) && !connections.believe(NOW));
         assert_eq!(data(&connections, 4), [2, 5]);
+        // Nobody sends heartbeats, and it has not been closed.
+        assert!(!connections.believe(NOW + DEAD - Duration::from_nanos(1)));
+        assert!(connections.believe(NOW + DEAD));
+        assert_eq!(data(&connections, 4), [2, 3, 5]);
     }
 }

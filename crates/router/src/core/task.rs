@@ -136,7 +136,10 @@ impl Core {
 
     fn opened(&mut self, connection: Arc<ConnectionHandle>) {
         match connection.purpose() {
-            Purpose::Router | Purpose::RouterData => self.connections.opened(connection),
+            Purpose::Router | Purpose::RouterData => {
+                let now = self.now();
+                self.connections.opened(connection, now);
+            }
             Purpose::Edge => self.with_edge(|edge| edge.opened(connection)),
             Purpose::InterEdge => self.with_edge(|edge| edge.peer_opened(connection)),
             Purpose::Client => {}
@@ -405,8 +408,8 @@ impl Core {
 
     /// Tells the engine which neighbours have sent anything, on whichever connection: a HELLO may wait behind other traffic.
     fn notice_traffic(&mut self) {
-        self.dirty |= self.connections.believe();
         let now = self.now();
+        self.dirty |= self.connections.believe(now);
         let mut heard = HashMap::new();
         for (link, neighbour) in self.connections.neighbours() {
             let connections = neighbour.data.iter().chain([&neighbour.control]);
