@@ -330,14 +330,13 @@ async fn trouble(world: &Arc<World>, dice: &mut Dice, tasks: &mut JoinSet<()>) {
             world.note(|| format!("wire {wire} is cut for {long:?}"));
             fault(Place::Wire(wire), true, now + NOTICED);
             world.cut(wire, true);
-            let done = world.lock().faults.len();
             tasks.spawn(async move {
                 sleep(long).await;
                 world.note(|| format!("wire {wire} is mended"));
                 let mut state = world.lock();
                 state.wires[wire].up = true;
-                if state.faults.len() > done {
-                    // Who was cut off does not know yet what was done meanwhile beyond.
+                if state.faults.len() > 1 {
+                    // Who was cut off does not know yet what was done, or undone, meanwhile beyond.
                     let at = Instant::now();
                     state.faults.push(Fault {
                         at,
