@@ -64,9 +64,9 @@ impl Crowd {
         (Member { number, stop, all }, newly)
     }
 
-    /// Sends the oldest away, if there is any: its descriptor is needed.
-    pub(crate) fn make_room(&self) {
-        self.lock().send_oldest_away();
+    /// Sends the oldest away, if there is any: its descriptor is needed. Whether there was.
+    pub(crate) fn make_room(&self) -> bool {
+        self.lock().send_oldest_away()
     }
 
     fn lock(&self) -> MutexGuard<'_, Here> {
@@ -75,10 +75,12 @@ impl Crowd {
 }
 
 impl Here {
-    fn send_oldest_away(&mut self) {
-        if let Some((_, oldest)) = self.by_age.pop_first() {
+    fn send_oldest_away(&mut self) -> bool {
+        let oldest = self.by_age.pop_first();
+        if let Some((_, oldest)) = &oldest {
             oldest.stop();
         }
+        oldest.is_some()
     }
 }
 

@@ -223,7 +223,7 @@ impl AmqpListener {
     async fn accept(self: &Arc<Self>, listening: &Listening, context: &Arc<Context>) {
         loop {
             tokio::select! {
-                (stream, peer) = listening.accept(|| self.strangers.make_room()) => {
+                (stream, peer) = listening.accept(|| _ = self.strangers.make_room()) => {
                     self.begin(net::of_system(stream), peer, context);
                 }
                 () = self.is_over() => return,

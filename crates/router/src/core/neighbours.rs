@@ -31,7 +31,8 @@ struct Doubt {
     since: Duration,
 }
 
-/// What is dead is closed by then, also where nobody asks for heartbeats: see [`keep_alive`](crate::keep_alive).
+/// So long is enough of a doubt where nobody asks for heartbeats: what is dead, [keepalive](crate::keep_alive) has noticed by then, unless
+/// something of ours was under way.
 const DEAD: Duration = Duration::from_secs(180);
 
 impl Entry {

@@ -220,7 +220,7 @@ impl Core {
 
     fn add_destination(&mut self, key: AddressKey, destination: Destination, in_process: bool) {
         if key.class() == Class::Edge {
-            self.leave_older(&key, &destination);
+            self.doubt_older(&key, &destination);
         }
         let mut local = match self.locals.get(&key) {
             Some(local) => Local::clone(local),
@@ -248,42 +248,24 @@ impl Core {
     }
 
     /// An edge router uses one connection. Where another of them leads to it now, it has left the one before, or its machine has failed
-    /// and the silence has not been noticed: nothing new goes there. What is under way on it stays.
-    fn leave_older(&mut self, edge: &AddressKey, destination: &Destination) {
+    /// and the silence has not been noticed: nothing new goes there until something comes by it again. (Two that live may have one id,
+    /// though they should not.) What is under way on it stays.
+    fn doubt_older(&self, edge: &AddressKey, destination: &Destination) {
         let Some(newest) = &destination.beyond else {
             return;
         };
-        let is_other = |link: &Arc<Destination>| {
-            let beyond = link.beyond.as_ref();
-            beyond
-                .filter(|beyond| beyond.number != newest.number)
-                .map(|beyond| beyond.number)
-        };
-        let before = self.locals.get(edge);
-        let older: Vec<u64> = before.map_or_else(Vec::new, |local| {
-            local.links.iter().filter_map(is_other).collect()
+        let links = self.locals.get(edge).map(|local| local.links.iter());
+        let others = links.into_iter().flatten().filter_map(|link| {
+            let beyond = link.beyond.as_ref()?;
+            (beyond.number != newest.number).then_some(beyond)
         });
-        if older.is_empty() {
-            return;
-        }
-        let behind = |link: &Arc<Destination>| {
-            let beyond = link.beyond.as_ref();
-            beyond.is_some_and(|beyond| older.contains(&beyond.number))
-        };
-        let left: Vec<(AddressKey, u64)> = self
-            .locals
-            .iter()
-            .flat_map(|(key, local)| {
-                let links = local.links.iter().filter(|link| behind(link));
-                links.map(|link| (key.clone(), link.id))
-            })
-            .collect();
-        tracing::info!(
-            target: "ROUTER_CORE",
-            "edge router {} is reached by [C{}] now and not by {older:?}", edge.text(), newest.number
-        );
-        for (key, id) in left {
-            self.remove_destination(&key, id);
+        for older in others {
+            older.doubt();
+            tracing::info!(
+                target: "ROUTER_CORE",
+                "edge router {} is reached by [C{}] now; nothing new goes by [C{}] before something comes by it",
+                edge.text(), newest.number, older.number
+            );
         }
     }
 

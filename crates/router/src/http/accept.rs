@@ -158,12 +158,10 @@ impl Acceptor {
 
     /// The next client whose connection is as secure as the listener wants it.
     async fn next(&mut self) -> (Stream, Secured) {
-        // Where descriptors run short, the oldest gives its own.
         let clear = self.listener.settings.ssl_profile.is_empty();
-        let crowd = match clear {
-            true => self.served.clone(),
-            false => self.shaking.clone(),
-        };
+        // Where descriptors run short, the oldest gives its own: of those that shake hands, else of those that are served.
+        let crowds = [self.shaking.clone(), self.served.clone()];
+        let make_room = || _ = crowds.iter().any(|crowd| crowd.make_room());
         loop {
             tokio::select! {
                 // Who has ended is let go before anybody else is let in.
@@ -176,7 +174,7 @@ impl Acceptor {
                     }
                     Err(error) => tracing::error!(target: "HTTP", "a handshake ended: {error}"),
                 },
-                (stream, peer) = self.port.accept(|| crowd.make_room()) => {
+                (stream, peer) = self.port.accept(make_room) => {
                     if clear {
                         return (Stream::Left(stream), Secured::clear(peer));
                     }

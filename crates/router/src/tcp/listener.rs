@@ -372,7 +372,7 @@ impl TcpListener {
                         return;
                     }
                 }
-                (stream, peer) = listening.accept(|| self.shaking.make_room()) => {
+                (stream, peer) = listening.accept(|| _ = self.shaking.make_room()) => {
                     self.begin(net::of_system(stream), peer, context);
                 }
             }
