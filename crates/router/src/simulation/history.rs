@@ -328,7 +328,10 @@ async fn trouble(world: &Arc<World>, dice: &mut Dice, tasks: &mut JoinSet<()>) {
                 return;
             }
             world.note(|| format!("wire {wire} is cut for {long:?}"));
-            fault(Place::Wire(wire), true, now + NOTICED);
+            // Where something else is done, too, it may leave somebody out of reach, and who was cut off hears of it late.
+            let others = !world.lock().faults.is_empty();
+            let long_for = if others { long } else { Duration::ZERO };
+            fault(Place::Wire(wire), true, now + long_for + NOTICED);
             world.cut(wire, true);
             tasks.spawn(async move {
                 sleep(long).await;
