@@ -121,7 +121,8 @@ impl Acceptor {
                 };
                 match ended {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) if !asked.load(Ordering::Relaxed) => {
+                    // A check whether the port is open, or a client that has connected before it needs it, may go without a word.
+                    Ok(Err(error)) if !asked.load(Ordering::Relaxed) && !is_of_socket(&error) => {
                         let mut failing = failing.lock().unwrap_or_else(PoisonError::into_inner);
                         if failing.begins(Instant::now()) {
                             tracing::warn!(
@@ -224,6 +225,12 @@ async fn shake_hands(
         Ok(Err(error)) => Err(failed(error.to_string())),
         Err(_) => Err(failed(format!("no handshake within {patience:?}"))),
     }
+}
+
+/// Whether a connection failed beneath what is said on it.
+fn is_of_socket(error: &hyper::Error) -> bool {
+    let beneath = std::error::Error::source(error);
+    beneath.is_some_and(|why| why.is::<io::Error>())
 }
 
 #[cfg(test)]
