@@ -141,8 +141,6 @@ pub struct ConnectionHandle {
     control: AtomicUsize,
     /// When the last delivery came or left.
     last_delivery: Last,
-    /// One more than the octets that had come when it was [doubted](Self::doubt); 0 if it was not.
-    doubted: AtomicU64,
 }
 
 impl ConnectionHandle {
@@ -175,20 +173,7 @@ impl ConnectionHandle {
             established_now: Notify::new(),
             closing: AtomicBool::new(false),
             traced: AtomicU8::new(AS_THE_MODULE),
-            doubted: AtomicU64::new(0),
         })
-    }
-
-    /// Its peer has made another connection in its place, it seems: it may be as good as dead until something comes by it again.
-    pub(crate) fn doubt(&self) {
-        let octets = self.octets_in.load(Ordering::Relaxed);
-        self.doubted.store(octets + 1, Ordering::Relaxed);
-    }
-
-    /// Whether it was doubted and nothing has come by it since.
-    pub(crate) fn is_doubted(&self) -> bool {
-        let doubted = self.doubted.load(Ordering::Relaxed);
-        doubted != 0 && doubted == self.octets_in.load(Ordering::Relaxed) + 1
     }
 
     /// The inbox, for the task that runs the connection.

@@ -291,13 +291,9 @@ impl Dispatch {
         let usable = |link: LinkId| {
             forwarding.neighbours.contains_key(&link) && !message.tried.has(Way::Neighbour(link))
         };
-        let mut indices: Vec<usize> = (0..links.len())
+        let indices: Vec<usize> = (0..links.len())
             .filter(|index| !links[*index].echoes(message) && is_open(&links[*index], message))
             .collect();
-        let alive = |index: &usize| !links[*index].is_doubted();
-        if indices.iter().any(alive) {
-            indices.retain(alive);
-        }
         let busy = |outstanding: &Outstanding, capacity| Busy {
             outstanding: outstanding.load(Ordering::Relaxed) as u64,
             capacity,

@@ -56,13 +56,6 @@ impl Destination {
         }
     }
 
-    /// Whether it lies behind a connection that may be dead.
-    pub fn is_doubted(&self) -> bool {
-        self.beyond
-            .as_ref()
-            .is_some_and(|beyond| beyond.is_doubted())
-    }
-
     /// Whether a delivery would go back to where it came from (§6.4, the edge-echo rule).
     pub fn echoes(&self, message: &Message) -> bool {
         let came = message.came_by.as_ref().and_then(|handle| handle.beyond());

@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod dispatch;
+mod doubts;
 mod edge;
 pub mod forwarding;
 mod neighbours;

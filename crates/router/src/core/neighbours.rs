@@ -6,42 +6,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use skupper_routing::LinkId;
 
+use super::doubts::Doubts;
 use super::forwarding::Neighbour;
 use crate::connection::handle::{Command, ConnectionHandle, Purpose};
 
 struct Entry {
     handle: Arc<ConnectionHandle>,
     control: bool,
-    /// Of a data connection that is older than its control connection. It may be as dead as the one before that was, and nobody has
-    /// noticed yet; nothing new goes by it before something has come.
-    doubted: Option<Doubt>,
-}
-
-/// How a data connection stood when it was doubted.
-#[derive(Clone, Copy)]
-struct Doubt {
-    /// Octets that had come by it.
-    octets: u64,
-    /// When that was.
-    since: Duration,
-}
-
-/// So long is enough of a doubt where nobody asks for heartbeats: what is dead, [keepalive](crate::keep_alive) has noticed by then, unless
-/// something of ours was under way.
-const DEAD: Duration = Duration::from_secs(180);
-
-impl Entry {
-    /// Whether it is alive as far as is known.
-    fn is_alive(&self, now: Duration) -> bool {
-        let octets = self.handle.octets_in.load(Ordering::Relaxed);
-        self.doubted
-            .is_none_or(|doubt| octets != doubt.octets || now >= doubt.since + DEAD)
-    }
 }
 
 /// All connections to other routers.
@@ -52,40 +26,24 @@ pub(crate) struct Connections {
 
 impl Connections {
     /// A connection was opened. Older ones that it replaces are closed.
-    pub(crate) fn opened(&mut self, handle: Arc<ConnectionHandle>, now: Duration) {
+    pub(crate) fn opened(&mut self, handle: Arc<ConnectionHandle>) {
         self.look_for_split(&handle);
         if handle.purpose() == Purpose::Router && handle.incoming {
             self.replace(&handle);
-        }
-        if handle.purpose() == Purpose::Router {
-            let older = self.entries.values_mut();
-            for data in older.filter(|entry| are_of_a_set(&entry.handle, &handle)) {
-                data.doubted = Some(Doubt {
-                    octets: data.handle.octets_in.load(Ordering::Relaxed),
-                    since: now,
-                });
-            }
         }
         self.entries.insert(
             handle.number,
             Entry {
                 handle,
                 control: false,
-                doubted: None,
             },
         );
     }
 
-    /// Looks whether data connections that were doubted are alive; whether there are any.
-    pub(crate) fn believe(&mut self, now: Duration) -> bool {
-        let mut any = false;
-        for entry in self.entries.values_mut() {
-            if entry.doubted.is_some() && entry.is_alive(now) {
-                entry.doubted = None;
-                any = true;
-            }
-        }
-        any
+    /// The data connections that there are of a set whose control connection is this one.
+    pub(crate) fn data_of(&self, control: &ConnectionHandle) -> Vec<Arc<ConnectionHandle>> {
+        let data = self.iter().filter(|data| are_of_a_set(data, control));
+        data.cloned().collect()
     }
 
     /// A connector has one control connection for each ordinal: a second one says that the first is dead and nobody has
@@ -173,15 +131,14 @@ impl Connections {
     }
 
     /// What the data plane uses, by control link.
-    pub(crate) fn neighbours(&self) -> HashMap<LinkId, Neighbour> {
+    pub(super) fn neighbours(&self, doubts: &Doubts) -> HashMap<LinkId, Neighbour> {
         let control = self.entries.values().filter(|entry| entry.control);
         control
             .map(|entry| {
                 let control = entry.handle.clone();
-                let usable = self.entries.values().filter(|data| data.doubted.is_none());
-                let mut data: Vec<_> = usable
-                    .map(|data| &data.handle)
-                    .filter(|data| belongs(data, &control))
+                let mut data: Vec<_> = self
+                    .iter()
+                    .filter(|data| belongs(data, &control) && !doubts.has(data.number))
                     .cloned()
                     .collect();
                 data.sort_by_key(|handle| handle.number);
@@ -219,13 +176,14 @@ fn are_of_a_set(data: &ConnectionHandle, control: &ConnectionHandle) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+
     use skupper_amqp::{Map, Open, Symbol};
     use skupper_management::entity::Role;
 
     use super::*;
     use crate::connection::describe::Peer;
-
-    const NOW: Duration = Duration::from_secs(7);
 
     /// A connection that a connector of this peer has opened; `data`: for streams.
     fn connection(number: u64, container: &str, data: bool) -> Arc<ConnectionHandle> {
@@ -244,42 +202,40 @@ mod tests {
     fn what_leads_to_another_router_carries_no_streams() {
         let mut connections = Connections::default();
         for (number, container, data) in [(1, "A", false), (2, "A", true), (3, "B", true)] {
-            connections.opened(connection(number, container, data), NOW);
+            connections.opened(connection(number, container, data));
         }
         connections.set_control(1, true);
-        let neighbours = connections.neighbours();
+        let neighbours = connections.neighbours(&Doubts::default());
         let data = neighbours[&LinkId(1)].data.iter();
         assert_eq!(data.map(|handle| handle.number).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
-    fn an_older_data_connection_is_used_when_something_has_come_by_it() {
+    fn a_data_connection_that_is_doubted_carries_nothing_new() {
         let mut connections = Connections::default();
-        let data = |connections: &Connections, control| {
-            let neighbours = connections.neighbours();
-            let data = neighbours[&LinkId(control)].data.iter();
+        let mut doubts = Doubts::default();
+        let now = Duration::from_secs(7);
+        let old = connection(2, "A", true);
+        for connection in [connection(1, "A", false), old.clone()] {
+            connections.opened(connection);
+        }
+        connections.closed(1);
+        let control = connection(3, "A", false);
+        for data in connections.data_of(&control) {
+            doubts.add(data, now);
+        }
+        for connection in [control, connection(4, "A", true)] {
+            connections.opened(connection);
+        }
+        connections.set_control(3, true);
+        let data = |doubts: &Doubts| {
+            let neighbours = connections.neighbours(doubts);
+            let data = neighbours[&LinkId(3)].data.iter();
             data.map(|handle| handle.number).collect::<Vec<_>>()
         };
-        let old = [connection(2, "A", true), connection(3, "A", true)];
-        old[0].octets_in.store(100, Ordering::Relaxed);
-        connections.opened(connection(1, "A", false), NOW);
-        connections.set_control(1, true);
-        old.iter()
-            .for_each(|data| connections.opened(data.clone(), NOW));
-        assert_eq!(data(&connections, 1), [2, 3]);
-        // The control connection was silent and is made anew; so may the others be.
-        connections.closed(1);
-        connections.opened(connection(4, "A", false), NOW);
-        connections.set_control(4, true);
-        connections.opened(connection(5, "A", true), NOW);
-        assert!(!connections.believe(NOW));
-        assert_eq!(data(&connections, 4), [5]);
-        old[0].octets_in.store(108, Ordering::Relaxed);
-        assert!(connections.believe(NOW) && !connections.believe(NOW));
-        assert_eq!(data(&connections, 4), [2, 5]);
-        // Nobody sends heartbeats, and it has not been closed.
-        assert!(!connections.believe(NOW + DEAD - Duration::from_nanos(1)));
-        assert!(connections.believe(NOW + DEAD));
-        assert_eq!(data(&connections, 4), [2, 3, 5]);
+        assert_eq!(data(&doubts), [4]);
+        old.octets_in.store(8, Ordering::Relaxed);
+        assert_eq!(doubts.take_alive(now), [2]);
+        assert_eq!(data(&doubts), [2, 4]);
     }
 }

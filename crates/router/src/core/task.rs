@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::dispatch::Dispatch;
+use super::doubts::Doubts;
 use super::edge::{Change, Edge};
 use super::forwarding::{Destination, Forwarding, Local, Locals};
 use super::neighbours::Connections;
@@ -36,6 +37,10 @@ pub(crate) struct Core {
     started: Instant,
     locals: Locals,
     connections: Connections,
+    /// Connections that may be dead.
+    doubts: Doubts,
+    /// Destinations behind those.
+    parked: Vec<(AddressKey, Arc<Destination>)>,
     watches: Arc<WatchSet>,
     /// Of an edge router: its connections to others.
     edge: Option<Edge>,
@@ -63,6 +68,8 @@ impl Core {
             started: Instant::now(),
             locals: Locals::default(),
             connections: Connections::default(),
+            doubts: Doubts::default(),
+            parked: Vec::new(),
             watches: handle.watches.clone(),
             heard: HashMap::new(),
             told_in_force: Vec::new(),
@@ -100,6 +107,7 @@ impl Core {
                 self.dirty = true;
             }
             CoreCommand::Closed(number) => {
+                self.doubts.forget(number);
                 if self.connections.closed(number) {
                     let now = self.now();
                     self.engine.link_down(LinkId(number), now);
@@ -138,7 +146,13 @@ impl Core {
         match connection.purpose() {
             Purpose::Router | Purpose::RouterData => {
                 let now = self.now();
-                self.connections.opened(connection, now);
+                if connection.purpose() == Purpose::Router {
+                    // What was there before may be as dead as the control connection that this one replaces.
+                    for data in self.connections.data_of(&connection) {
+                        self.doubts.add(data, now);
+                    }
+                }
+                self.connections.opened(connection);
             }
             Purpose::Edge => self.with_edge(|edge| edge.opened(connection)),
             Purpose::InterEdge => self.with_edge(|edge| edge.peer_opened(connection)),
@@ -161,12 +175,7 @@ impl Core {
 
     /// An edge router is in another mesh now: so are its consumers.
     fn mesh_told(&mut self, number: u64) {
-        let behind = |local: &Local| {
-            local.links.iter().any(|link| {
-                let beyond = link.beyond.as_ref();
-                beyond.is_some_and(|beyond| beyond.number == number)
-            })
-        };
+        let behind = |local: &Local| local.links.iter().any(|link| is_behind(link, number));
         let keys: Vec<AddressKey> = self
             .locals
             .iter()
@@ -220,8 +229,17 @@ impl Core {
 
     fn add_destination(&mut self, key: AddressKey, destination: Destination, in_process: bool) {
         if key.class() == Class::Edge {
-            self.doubt_older(&key, &destination);
+            self.leave_older(&key, &destination);
         }
+        self.put_destination(key, Arc::new(destination), in_process);
+    }
+
+    fn put_destination(
+        &mut self,
+        key: AddressKey,
+        destination: Arc<Destination>,
+        in_process: bool,
+    ) {
         let mut local = match self.locals.get(&key) {
             Some(local) => Local::clone(local),
             None => {
@@ -241,35 +259,69 @@ impl Core {
         } else {
             &mut local.links
         };
-        list.push(Arc::new(destination));
+        list.push(destination);
         self.locals.set(&key, Some(local));
         self.announce(&key);
         self.dirty = true;
     }
 
     /// An edge router uses one connection. Where another of them leads to it now, it has left the one before, or its machine has failed
-    /// and the silence has not been noticed: nothing new goes there until something comes by it again. (Two that live may have one id,
-    /// though they should not.) What is under way on it stays.
-    fn doubt_older(&self, edge: &AddressKey, destination: &Destination) {
+    /// and the silence has not been noticed: nothing new goes there, unless something comes by it again. What is under way on it stays.
+    fn leave_older(&mut self, edge: &AddressKey, destination: &Destination) {
         let Some(newest) = &destination.beyond else {
             return;
         };
         let links = self.locals.get(edge).map(|local| local.links.iter());
         let others = links.into_iter().flatten().filter_map(|link| {
-            let beyond = link.beyond.as_ref()?;
+            let beyond = link.beyond.clone()?;
             (beyond.number != newest.number).then_some(beyond)
         });
-        for older in others {
-            older.doubt();
+        for older in others.collect::<Vec<_>>() {
             tracing::info!(
                 target: "ROUTER_CORE",
                 "edge router {} is reached by [C{}] now; nothing new goes by [C{}] before something comes by it",
                 edge.text(), newest.number, older.number
             );
+            self.park(older.number);
+            self.doubts.add(older, self.now());
+        }
+    }
+
+    /// Takes the destinations behind a connection away until it is not doubted any more.
+    fn park(&mut self, connection: u64) {
+        let behind: Vec<(AddressKey, Arc<Destination>)> = self
+            .locals
+            .iter()
+            .flat_map(|(key, local)| {
+                let links = local
+                    .links
+                    .iter()
+                    .filter(|link| is_behind(link, connection));
+                links.map(|link| (key.clone(), link.clone()))
+            })
+            .collect();
+        for (key, destination) in &behind {
+            self.remove_destination(key, destination.id);
+        }
+        self.parked.extend(behind);
+    }
+
+    /// Looks which of the connections that are doubted live: what is behind them is there again.
+    fn believe(&mut self) {
+        for connection in self.doubts.take_alive(self.now()) {
+            let back: Vec<_> = self
+                .parked
+                .extract_if(.., |(_, destination)| is_behind(destination, connection))
+                .collect();
+            for (key, destination) in back {
+                self.put_destination(key, destination, false);
+            }
+            self.dirty = true;
         }
     }
 
     fn remove_destination(&mut self, key: &AddressKey, id: u64) {
+        self.parked.retain(|(_, destination)| destination.id != id);
         let Some(local) = self.locals.get(key) else {
             return;
         };
@@ -390,10 +442,10 @@ impl Core {
 
     /// Tells the engine which neighbours have sent anything, on whichever connection: a HELLO may wait behind other traffic.
     fn notice_traffic(&mut self) {
+        self.believe();
         let now = self.now();
-        self.dirty |= self.connections.believe(now);
         let mut heard = HashMap::new();
-        for (link, neighbour) in self.connections.neighbours() {
+        for (link, neighbour) in self.connections.neighbours(&self.doubts) {
             let connections = neighbour.data.iter().chain([&neighbour.control]);
             let octets = connections
                 .map(|connection| connection.octets_in.load(Ordering::Relaxed))
@@ -414,7 +466,7 @@ impl Core {
         let forwarding = Forwarding {
             table: self.engine.table().clone(),
             locals: self.locals.clone(),
-            neighbours: Arc::new(self.connections.neighbours()),
+            neighbours: Arc::new(self.connections.neighbours(&self.doubts)),
             uplink: self.edge.as_ref().and_then(Edge::uplink),
         };
         let forwarding = Arc::new(forwarding);
@@ -439,6 +491,11 @@ impl Core {
         // A connection that is ending loses its control messages; the protocol repeats what matters.
         drop(connection.send(Command::Deliver(consumer, Outlet::Control)));
     }
+}
+
+fn is_behind(destination: &Destination, connection: u64) -> bool {
+    let beyond = destination.beyond.as_ref();
+    beyond.is_some_and(|beyond| beyond.number == connection)
 }
 
 fn log(event: &Event) {
