@@ -14,8 +14,9 @@ use xtask::process;
 
 use super::{ROUTER, variable};
 
-/// Where it listens for routers, on the node's address, which nobody else uses.
-const PORT: u16 = 55_871;
+/// Where it listens for routers, on the node's address, which nobody else uses: below the ports that the kernel
+/// gives to who connects.
+const PORT: u16 = 25_871;
 
 pub(super) fn scenario(stage: &Stage) -> Result<()> {
     let node = stage

@@ -11,9 +11,9 @@ use anyhow::{Context as _, Result, bail};
 use super::ground::{Ground, LIMIT};
 use crate::{process, wait};
 
-/// Where it serves its metrics and its health.
-const HEALTH: u16 = 39191;
-const METRICS: u16 = 39000;
+/// Where it serves its metrics and its health: below the ports that the kernel gives to who connects.
+const HEALTH: u16 = 19191;
+const METRICS: u16 = 19000;
 /// Units of processor time in `/proc`, a second: the same on every Linux that there is (`USER_HZ`).
 const CLOCK_TICKS: f64 = 100.0;
 

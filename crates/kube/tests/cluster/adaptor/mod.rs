@@ -21,10 +21,11 @@ pub const ADAPTOR: &str = "SKUPPER_KUBE_TEST_ADAPTOR";
 /// The environment variable that makes a test binary a router.
 pub const ROUTER: &str = "SKUPPER_KUBE_TEST_ROUTER";
 
-/// Ports within the cluster's network namespace; scenarios run one after the other.
+/// Ports within the cluster's network namespace; scenarios run one after the other. All are below those that the kernel gives to
+/// who connects (32768 and up): a connection of the cluster's own may hold one of those for as long as the cluster runs.
 const MANAGEMENT: u16 = 15672;
-const HEALTH: u16 = 39191;
-const METRICS: u16 = 39000;
+const HEALTH: u16 = 19191;
+const METRICS: u16 = 19000;
 /// The router's listener for links.
 const LINKS: u16 = 25671;
 /// Where nobody listens.

@@ -102,7 +102,7 @@ fn two_replicas_of_which_one_acts(stage: &Stage) -> Result<()> {
         stage,
         Start {
             host: "two",
-            ports: (39193, 39003),
+            ports: (19193, 19003),
             ..Start::default()
         },
     )?;

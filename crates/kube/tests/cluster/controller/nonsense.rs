@@ -167,7 +167,7 @@ fn garbled_and_oversized(stage: &Stage) -> Result<()> {
     all_told("tells what is wrong")?;
 
     // Everybody else is served, and whatever is sent to its ports it goes on.
-    for port in [39191, 39000] {
+    for port in [19191, 19000] {
         stage.annoy(port)?;
     }
     let beside = "beside-nonsense";

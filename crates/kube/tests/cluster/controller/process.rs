@@ -32,7 +32,8 @@ pub struct Start<'a> {
     pub watch: &'a str,
     /// Further flags.
     pub flags: &'a [&'a str],
-    /// Ports for health and metrics: replicas share a network namespace.
+    /// Ports for health and metrics: replicas share a network namespace. Below 32768: from there the kernel gives ports to who
+    /// connects, and the cluster's own connections may hold one for as long as it runs.
     pub ports: (u16, u16),
 }
 
@@ -43,7 +44,7 @@ impl Default for Start<'_> {
             account: ("skupper", "skupper-controller"),
             watch: "",
             flags: &[],
-            ports: (39191, 39000),
+            ports: (19191, 19000),
         }
     }
 }

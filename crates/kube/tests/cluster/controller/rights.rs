@@ -140,7 +140,7 @@ fn the_rights_of_the_namespace_manifest_suffice(stage: &Stage) -> Result<()> {
 
     let start = Start {
         host: "cluster",
-        ports: (39192, 39001),
+        ports: (19192, 19001),
         ..Start::default()
     };
     let cluster = Controller::ready(stage, start)?;
