@@ -15,7 +15,7 @@ use common::raw::Raw;
 use common::*;
 use serde_json::{Value, json};
 use skupper_amqp::connection::Event;
-use skupper_amqp::{Attach, Role as LinkRole, Terminus};
+use skupper_amqp::{Attach, Open, Role as LinkRole, Symbol, Terminus};
 use skupper_management::entity::Role;
 use skupper_router::Router;
 use skupper_routing::AddressKey;
@@ -37,36 +37,63 @@ fn interior(id: &str, more: &[Value]) -> (Router, u16) {
     (router, port)
 }
 
+/// What a router answers to who wants to consume something: nothing, or why it must not.
+fn consume(raw: &mut Raw, source: Terminus) -> Option<String> {
+    let name = source.address.clone().unwrap();
+    let session = raw.amqp.begin().unwrap();
+    let attach = Attach::new(name, LinkRole::Receiver, source, Terminus::default());
+    let id = raw.amqp.attach(session, attach).unwrap();
+    let error = raw.wait("answer", |event| match event {
+        Event::Attached { link, attach, .. } if *link == id && attach.source.is_some() => {
+            Some(None)
+        }
+        Event::Detached { link, error } if *link == id => Some(error.clone()),
+        _ => None,
+    });
+    error.map(|error| error.to_string())
+}
+
 /// At an edge router what is for another router would else be balanced among those who say that they consume it.
 #[test]
 fn nobody_gets_what_is_on_its_way_to_another_router() {
     let edge = edge_router("EDGE", &[client_listener()]);
     let port = listener_port(&edge, "clients");
     let mut raw = Raw::open(connect(([127, 0, 0, 1], port).into()));
-    let session = raw.amqp.begin().unwrap();
-    for (source, refused) in [
-        ("amqp:/_topo/0/B/$management", true),
-        ("_topo/0/B", true),
-        ("amqp:/_edge/EDGE/own", false),
-        ("service", false),
+    for (source, whose) in [
+        ("amqp:/_topo/0/B/$management", Some("of another router")),
+        ("_topo/0/B", Some("of another router")),
+        (
+            "amqp:/_edge/OTHER/own",
+            Some("of an edge router with another id"),
+        ),
+        ("amqp:/_edge/EDGE/own", None),
+        ("service", None),
     ] {
-        let attach = Attach::new(
-            source,
-            LinkRole::Receiver,
-            Terminus::at(source),
-            Terminus::default(),
-        );
-        let id = raw.amqp.attach(session, attach).unwrap();
-        let error = raw.wait("answer", |event| match event {
-            Event::Attached { link, attach, .. } if *link == id && attach.source.is_some() => {
-                Some(None)
-            }
-            Event::Detached { link, error } if *link == id => Some(error.clone()),
-            _ => None,
-        });
-        let told = error.is_some_and(|error| error.to_string().contains("of another router"));
-        assert_eq!(told, refused, "{source}");
+        let told = consume(&mut raw, Terminus::at(source));
+        match whose {
+            Some(whose) => assert!(told.is_some_and(|told| told.contains(whose)), "{source}"),
+            None => assert_eq!(told, None, "{source}"),
+        }
     }
+}
+
+#[test]
+fn an_edge_router_gets_what_is_for_itself_alone() {
+    let (_inner, edges) = interior("INT", &[]);
+    let stream = connect(([127, 0, 0, 1], edges).into());
+    let mut raw = Raw::open_as(stream, Open::new("EDGE"));
+    for (id, whose) in [
+        ("EDGE", None),
+        ("OTHER", Some("of an edge router with another id")),
+    ] {
+        let mut source = Terminus::at(id);
+        source.capabilities = vec![Symbol::from_static("qd.router-edge-downlink")];
+        let told = consume(&mut raw, source);
+        assert_eq!(told.is_some(), whose.is_some(), "{told:?}");
+        assert!(told.is_none_or(|told| told.contains(whose.unwrap())));
+    }
+    let told = consume(&mut raw, Terminus::at("_edge/OTHER"));
+    assert!(told.is_some_and(|told| told.contains("of an edge router with another id")));
 }
 
 #[test]

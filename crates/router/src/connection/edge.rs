@@ -27,6 +27,8 @@ const INTER_EDGE: &str = "qd.router-inter-edge";
 const TRACKING: &str = "_$qd.edge_addr_tracking";
 const MESH: &str = "_$qd.mesh_discovery";
 const BIDS: &str = "_$qd.mesh_id_negotiation";
+/// What an edge router is told that would get what is for another.
+pub(super) const ANOTHER_EDGES: &str = "the address is of an edge router with another id than the peer's container-id, and that one alone gets what is sent to it";
 /// Credit for messages about the mesh.
 const MESH_CREDIT: u32 = 3;
 /// Credit for messages about addresses.
@@ -166,6 +168,15 @@ impl Task {
                 self.refuse(id, "qd:connection-role", text);
             }
             (Some(edge), true) if interior && terminus.has(DOWNLINK) => {
+                if self
+                    .handle
+                    .peer
+                    .get()
+                    .is_none_or(|peer| peer.container != edge)
+                {
+                    self.refuse(id, "qd:no-route-to-dest", ANOTHER_EDGES);
+                    return true;
+                }
                 let key = AddressKey::new(Class::Edge, edge);
                 let number = self.context.numbers.link();
                 let outstanding = self.add_destination(number, &key);

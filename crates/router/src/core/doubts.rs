@@ -21,23 +21,37 @@ struct Doubt {
     handle: Arc<ConnectionHandle>,
     /// Octets that had come by it then.
     octets: u64,
-    since: Duration,
+    /// The only connection that is in its place.
+    successor: Option<u64>,
+    /// When it is believed again, whatever has come by it.
+    until: Option<Duration>,
 }
 
 impl Doubts {
-    /// Doubts a connection.
-    pub(super) fn add(&mut self, handle: Arc<ConnectionHandle>, now: Duration) {
-        self.forget(handle.number);
+    /// Doubts a connection: where one other is in its place, for as long as that is there.
+    pub(super) fn add(
+        &mut self,
+        handle: Arc<ConnectionHandle>,
+        successor: Option<u64>,
+        now: Duration,
+    ) {
+        self.0.retain(|doubt| doubt.handle.number != handle.number);
         self.0.push(Doubt {
             octets: handle.octets_in.load(Ordering::Relaxed),
             handle,
-            since: now,
+            successor,
+            until: successor.is_none().then_some(now + DEAD),
         });
     }
 
-    /// A connection has ended.
-    pub(super) fn forget(&mut self, number: u64) {
+    /// A connection has ended: what it was in the place of is all that there is.
+    pub(super) fn closed(&mut self, number: u64) {
         self.0.retain(|doubt| doubt.handle.number != number);
+        for doubt in &mut self.0 {
+            if doubt.successor == Some(number) {
+                doubt.until = Some(Duration::ZERO);
+            }
+        }
     }
 
     /// Whether a connection is doubted.
@@ -49,7 +63,7 @@ impl Doubts {
     pub(super) fn take_alive(&mut self, now: Duration) -> Vec<u64> {
         let alive = |doubt: &mut Doubt| {
             let octets = doubt.handle.octets_in.load(Ordering::Relaxed);
-            octets != doubt.octets || now >= doubt.since + DEAD
+            octets != doubt.octets || doubt.until.is_some_and(|until| now >= until)
         };
         self.0
             .extract_if(.., alive)
@@ -65,22 +79,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_doubt_ends_with_octets_with_the_connection_or_after_a_while() {
+    fn a_doubt_ends_with_octets_with_a_connection_or_after_a_while() {
         let connections = [1, 2, 3]
             .map(|number| ConnectionHandle::new(number, 0, Role::Edge, true, "edges".into(), None));
         let now = Duration::from_secs(7);
         let mut doubts = Doubts::default();
         connections[0].octets_in.store(100, Ordering::Relaxed);
         for connection in &connections {
-            doubts.add(connection.clone(), now);
+            doubts.add(connection.clone(), None, now);
         }
         assert!(doubts.take_alive(now).is_empty());
         connections[0].octets_in.store(108, Ordering::Relaxed);
         assert_eq!(doubts.take_alive(now), [1]);
-        doubts.forget(2);
+        doubts.closed(2);
         assert!(!doubts.has(1) && !doubts.has(2) && doubts.has(3));
         let before = now + DEAD - Duration::from_nanos(1);
         assert!(doubts.take_alive(before).is_empty());
         assert_eq!(doubts.take_alive(now + DEAD), [3]);
+        // Another is in its place, until that ends.
+        doubts.add(connections[1].clone(), Some(3), now);
+        assert!(doubts.take_alive(now + DEAD).is_empty());
+        doubts.closed(1);
+        assert!(doubts.take_alive(now).is_empty());
+        doubts.closed(3);
+        assert_eq!(doubts.take_alive(now), [2]);
     }
 }

@@ -16,6 +16,8 @@ use crate::connection::handle::{Command, ConnectionHandle, Purpose};
 struct Entry {
     handle: Arc<ConnectionHandle>,
     control: bool,
+    /// A control connection of its set has been there.
+    led: bool,
 }
 
 /// All connections to other routers.
@@ -31,19 +33,29 @@ impl Connections {
         if handle.purpose() == Purpose::Router && handle.incoming {
             self.replace(&handle);
         }
+        let led = self
+            .iter()
+            .any(|control| control.purpose() == Purpose::Router && are_of_a_set(&handle, control));
         self.entries.insert(
             handle.number,
             Entry {
                 handle,
                 control: false,
+                led,
             },
         );
     }
 
-    /// The data connections that there are of a set whose control connection is this one.
-    pub(crate) fn data_of(&self, control: &ConnectionHandle) -> Vec<Arc<ConnectionHandle>> {
-        let data = self.iter().filter(|data| are_of_a_set(data, control));
-        data.cloned().collect()
+    /// A control connection comes: the data connections of its set that had another before. Upstream opens them without
+    /// waiting for it, so those that had none are as new as it is.
+    pub(crate) fn data_before(&mut self, control: &ConnectionHandle) -> Vec<Arc<ConnectionHandle>> {
+        let entries = self.entries.values_mut();
+        entries
+            .filter(|entry| are_of_a_set(&entry.handle, control))
+            .filter_map(|entry| {
+                std::mem::replace(&mut entry.led, true).then(|| entry.handle.clone())
+            })
+            .collect()
     }
 
     /// A connector has one control connection for each ordinal: a second one says that the first is dead and nobody has
@@ -221,8 +233,8 @@ mod tests {
         }
         connections.closed(1);
         let control = connection(3, "A", false);
-        for data in connections.data_of(&control) {
-            doubts.add(data, now);
+        for data in connections.data_before(&control) {
+            doubts.add(data, None, now);
         }
         for connection in [control, connection(4, "A", true)] {
             connections.opened(connection);
@@ -237,5 +249,16 @@ mod tests {
         old.octets_in.store(8, Ordering::Relaxed);
         assert_eq!(doubts.take_alive(now), [2]);
         assert_eq!(data(&doubts), [2, 4]);
+    }
+
+    #[test]
+    fn a_data_connection_that_comes_before_its_control_connection_is_not_doubted() {
+        let mut connections = Connections::default();
+        connections.opened(connection(1, "A", true));
+        let first = connection(2, "A", false);
+        assert!(connections.data_before(&first).is_empty());
+        connections.opened(first);
+        // Another one of its set has been there now.
+        assert_eq!(connections.data_before(&connection(3, "A", false)).len(), 1);
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use skupper_amqp::message::{Message as AmqpMessage, RouterAnnotations};
+use skupper_management::entity::Role;
 use skupper_routing::address::Class;
 use skupper_routing::{
     AddressKey, ControlMessage, Engine, Event, Link, LinkId, Output, RouterId, control,
@@ -39,8 +40,8 @@ pub(crate) struct Core {
     connections: Connections,
     /// Connections that may be dead.
     doubts: Doubts,
-    /// Destinations behind those.
-    parked: Vec<(AddressKey, Arc<Destination>)>,
+    /// Destinations behind those, by their ids.
+    parked: HashMap<u64, (AddressKey, Arc<Destination>)>,
     watches: Arc<WatchSet>,
     /// Of an edge router: its connections to others.
     edge: Option<Edge>,
@@ -69,7 +70,7 @@ impl Core {
             locals: Locals::default(),
             connections: Connections::default(),
             doubts: Doubts::default(),
-            parked: Vec::new(),
+            parked: HashMap::new(),
             watches: handle.watches.clone(),
             heard: HashMap::new(),
             told_in_force: Vec::new(),
@@ -107,7 +108,8 @@ impl Core {
                 self.dirty = true;
             }
             CoreCommand::Closed(number) => {
-                self.doubts.forget(number);
+                self.doubts.closed(number);
+                self.believe();
                 if self.connections.closed(number) {
                     let now = self.now();
                     self.engine.link_down(LinkId(number), now);
@@ -148,8 +150,8 @@ impl Core {
                 let now = self.now();
                 if connection.purpose() == Purpose::Router {
                     // What was there before may be as dead as the control connection that this one replaces.
-                    for data in self.connections.data_of(&connection) {
-                        self.doubts.add(data, now);
+                    for data in self.connections.data_before(&connection) {
+                        self.doubts.add(data, None, now);
                     }
                 }
                 self.connections.opened(connection);
@@ -268,13 +270,22 @@ impl Core {
     /// An edge router uses one connection. Where another of them leads to it now, it has left the one before, or its machine has failed
     /// and the silence has not been noticed: nothing new goes there, unless something comes by it again. What is under way on it stays.
     fn leave_older(&mut self, edge: &AddressKey, destination: &Destination) {
-        let Some(newest) = &destination.beyond else {
+        // Whatever else leads there is not the edge router itself.
+        let is_its_own = |link: &ConnectionHandle| {
+            link.role == Role::Edge
+                && link.incoming
+                && link
+                    .peer
+                    .get()
+                    .is_some_and(|peer| peer.container == edge.text())
+        };
+        let Some(newest) = destination.beyond.as_ref().filter(|link| is_its_own(link)) else {
             return;
         };
         let links = self.locals.get(edge).map(|local| local.links.iter());
         let others = links.into_iter().flatten().filter_map(|link| {
             let beyond = link.beyond.clone()?;
-            (beyond.number != newest.number).then_some(beyond)
+            (beyond.number != newest.number && is_its_own(&beyond)).then_some(beyond)
         });
         for older in others.collect::<Vec<_>>() {
             tracing::info!(
@@ -283,7 +294,7 @@ impl Core {
                 edge.text(), newest.number, older.number
             );
             self.park(older.number);
-            self.doubts.add(older, self.now());
+            self.doubts.add(older, Some(newest.number), self.now());
         }
     }
 
@@ -300,28 +311,36 @@ impl Core {
                 links.map(|link| (key.clone(), link.clone()))
             })
             .collect();
-        for (key, destination) in &behind {
-            self.remove_destination(key, destination.id);
+        for (key, destination) in behind {
+            self.take_away(&key, destination.id);
+            self.parked.insert(destination.id, (key, destination));
         }
-        self.parked.extend(behind);
     }
 
     /// Looks which of the connections that are doubted live: what is behind them is there again.
     fn believe(&mut self) {
-        for connection in self.doubts.take_alive(self.now()) {
-            let back: Vec<_> = self
-                .parked
-                .extract_if(.., |(_, destination)| is_behind(destination, connection))
-                .collect();
-            for (key, destination) in back {
-                self.put_destination(key, destination, false);
-            }
-            self.dirty = true;
+        let alive = self.doubts.take_alive(self.now());
+        if alive.is_empty() {
+            return;
         }
+        let is_back = |_: &u64, (_, destination): &mut (AddressKey, Arc<Destination>)| {
+            alive.iter().any(|number| is_behind(destination, *number))
+        };
+        let mut back: Vec<_> = self.parked.extract_if(is_back).collect();
+        // In the order in which they came first.
+        back.sort_by_key(|(id, _)| *id);
+        for (_, (key, destination)) in back {
+            self.put_destination(key, destination, false);
+        }
+        self.dirty = true;
     }
 
     fn remove_destination(&mut self, key: &AddressKey, id: u64) {
-        self.parked.retain(|(_, destination)| destination.id != id);
+        self.parked.remove(&id);
+        self.take_away(key, id);
+    }
+
+    fn take_away(&mut self, key: &AddressKey, id: u64) {
         let Some(local) = self.locals.get(key) else {
             return;
         };

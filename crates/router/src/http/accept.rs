@@ -184,7 +184,7 @@ impl Acceptor {
                     let patience = self.limits.handshake;
                     self.handshakes.spawn(async move {
                         tokio::select! {
-                            secured = shake_hands(stream, peer, patience, &listener.settings, &context) => secured.map(Some),
+                            secured = shake_hands(stream, peer, patience, &listener.settings, &context) => secured,
                             () = member.must_go() => Ok(None),
                         }
                     });
@@ -194,20 +194,26 @@ impl Acceptor {
     }
 }
 
-/// Secures a client's connection with what the profile has now: a port follows rotations.
+/// Secures a client's connection with what the profile has now: a port follows rotations. Nothing for a client that leaves
+/// without a word.
 async fn shake_hands(
     stream: TcpStream,
     peer: SocketAddr,
     patience: Duration,
     listener: &Listener,
     context: &Context,
-) -> io::Result<(Stream, Secured)> {
+) -> io::Result<Option<(Stream, Secured)>> {
     let failed = |text: String| io::Error::other(format!("from {peer}: {text}"));
     let handshake = async move {
         let mut first = [0];
         let must = listener.needs_tls();
-        if stream.peek(&mut first).await? == 1 && first[0] != TLS_RECORD && !must {
-            return Ok::<_, io::Error>((Stream::Left(stream), Secured::clear(peer)));
+        match stream.peek(&mut first).await {
+            // A check whether the port is open goes without a word.
+            Ok(0) | Err(_) => return Ok(None),
+            Ok(_) if first[0] != TLS_RECORD && !must => {
+                return Ok::<_, io::Error>(Some((Stream::Left(stream), Secured::clear(peer))));
+            }
+            Ok(_) => {}
         }
         let loaded = context
             .profiles
@@ -218,7 +224,7 @@ async fn shake_hands(
         let config = config.map_err(io::Error::other)?;
         let stream = TlsAcceptor::from(config).accept(stream).await?;
         let secured = Secured::tls(peer, stream.get_ref().1, loaded);
-        Ok((Stream::Right(Box::new(stream)), secured))
+        Ok(Some((Stream::Right(Box::new(stream)), secured)))
     };
     match tokio::time::timeout(patience, handshake).await {
         Ok(Ok(secured)) => Ok(secured),
