@@ -388,7 +388,8 @@ fn bind_to(address: SocketAddr, queue: i32, shared: bool, both: bool) -> io::Res
     if address.is_ipv6() {
         socket.set_only_v6(!(both && address.ip().is_unspecified()))?;
     }
-    // Who is accepted has it, too.
+    // Who is accepted has both, too: small requests and answers do not wait for more.
+    socket.set_tcp_nodelay(true)?;
     keep_alive::ask(&socket);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -489,6 +490,7 @@ mod tests {
                 .collect();
             let mut taken = Vec::new();
             let take = |stream: TcpStream, peer| {
+                assert!(stream.nodelay().unwrap());
                 keep_alive::tests::is_asked(&stream);
                 taken.push(peer);
             };

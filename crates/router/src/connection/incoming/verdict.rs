@@ -148,6 +148,7 @@ impl Task {
             administers: self.administers(),
             came: collecting.came,
             counted: false,
+            late: 0,
         };
         Verdict::Forward {
             message,
