@@ -5,8 +5,7 @@
 //! 1. octets from the socket: [`Connection::handle_input`] (at the end of the stream [`Connection::handle_eof`]);
 //! 2. [`Connection::next_timeout`] passed: [`Connection::handle_timeout`];
 //! 3. [`Connection::poll_event`] until `None`, answering events with the other methods;
-//! 4. write [`Connection::output`] (a [`Buf`](bytes::Buf) for vectored writes), or [`Connection::timely_output`], which leaves what may
-//!    wait for a moment, so that it goes with what goes next.
+//! 4. write [`Connection::output`] (a [`Buf`](bytes::Buf) for vectored writes).
 //!
 //! **Cost.** A transfer costs no allocation in steady state: its payload is a slice of the input (one reference), its frame
 //! header on the way out is written into a buffer that is reused. Flows and dispositions are gathered until the output is
@@ -66,9 +65,6 @@ pub struct Outgoing {
     pub more: bool,
     /// The owner's own number for the delivery, which its [`Event::Disposition`] brings back.
     pub token: u64,
-    /// What is sent now may wait, for some milliseconds, until something else goes to the peer (with
-    /// [`Connection::timely_output`]).
-    pub late: bool,
 }
 
 /// What became of [`Connection::transfer`].
@@ -124,8 +120,6 @@ pub struct Connection {
     dirty_sessions: Vec<u32>,
     /// Somebody waits for something that is held back.
     hurried: bool,
-    /// Octets of the output that may wait; where there are any others, none does.
-    late: usize,
     scratch: Vec<u32>,
     unsettled_told: usize,
     last_input: Duration,
@@ -176,7 +170,6 @@ impl Connection {
             dirty_links: Vec::new(),
             dirty_sessions: Vec::new(),
             hurried: false,
-            late: 0,
             scratch: Vec::new(),
             unsettled_told: 0,
             last_input: now,
@@ -237,16 +230,15 @@ impl Connection {
         &mut self.output
     }
 
-    /// The same, but what may wait ([`Connection::dispose_late`], [`Outgoing::late`]) is left until something else goes, or has
-    /// waited for long enough. Nothing: nothing is to be written yet.
-    pub fn timely_output(&mut self, now: Duration) -> Option<&mut Output> {
-        if self.hurried || self.output.len() != self.late {
-            return Some(self.output());
+    /// The same, but what [may wait](Self::dispose_late) is left until something else goes, or has waited for long enough.
+    pub fn timely_output(&mut self, now: Duration) -> &mut Output {
+        if self.hurried || !self.output.is_empty() {
+            return self.output();
         }
-        if self.timers.held.is_none() && (self.late > 0 || self.holds_back()) {
+        if self.timers.held.is_none() && self.holds_back() {
             self.timers.held = Some(now + PATIENCE);
         }
-        None
+        &mut self.output
     }
 
     /// Octets that wait in the output: stop to send above a mark (a router's: 1 MiB).

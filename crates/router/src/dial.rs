@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use skupper_management::entity::AddressFamily;
-use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream as SystemStream};
 use tokio::time::timeout;
 
@@ -27,16 +26,6 @@ pub(crate) enum For<'d> {
     Workload(&'d Descriptors),
 }
 
-/// Who speaks first on a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum First {
-    /// This side, as soon as it is connected. What it says goes with the handshake's last packet: that saves a packet, and its peer
-    /// is woken up once instead of twice.
-    This,
-    /// The other side, or nobody knows.
-    Other,
-}
-
 /// Why no address of a host was reached.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
@@ -54,7 +43,6 @@ pub(crate) async fn connect(
     service: &str,
     family: Option<AddressFamily>,
     whom: For<'_>,
-    first: First,
 ) -> Result<TcpStream, Unreached> {
     let unreached = |check| move |error| Unreached { check, error };
     #[cfg(test)]
@@ -68,7 +56,7 @@ pub(crate) async fn connect(
     let addresses = resolve(host, port, family)
         .await
         .map_err(unreached("resolve"))?;
-    let connected = to_one_of(&addresses, whom, first, PATIENCE).await;
+    let connected = to_one_of(&addresses, whom, PATIENCE).await;
     connected.map(net::of_system).map_err(unreached("connect"))
 }
 
@@ -88,17 +76,13 @@ impl For<'_> {
         descriptors.explain(error)
     }
 
-    fn socket(self, address: &SocketAddr, first: First) -> io::Result<TcpSocket> {
+    fn socket(self, address: &SocketAddr) -> io::Result<TcpSocket> {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
             SocketAddr::V6(_) => TcpSocket::new_v6(),
         };
         let socket = socket.map_err(|error| self.explain(error))?;
         self.unless_short(|descriptors| descriptors.at(&socket))?;
-        if first == First::This {
-            // A system that does not wait with its acknowledgement sends one packet more.
-            let _ = SockRef::from(&socket).set_tcp_quickack(false);
-        }
         Ok(socket)
     }
 }
@@ -106,12 +90,11 @@ impl For<'_> {
 async fn to_one_of(
     addresses: &[SocketAddr],
     whom: For<'_>,
-    first: First,
     patience: Duration,
 ) -> io::Result<SystemStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
-        let connecting = async { whom.socket(address, first)?.connect(*address).await };
+        let connecting = async { whom.socket(address)?.connect(*address).await };
         match timeout(patience, connecting).await {
             Ok(Ok(stream)) => {
                 // Small requests must not wait for more. Where the system does not do it, they do.
@@ -152,29 +135,23 @@ mod tests {
         let (address, _full, _first) = silent();
         let descriptors = Descriptors::new();
         let whom = For::Workload(&descriptors);
-        let error = to_one_of(&[address], whom, First::Other, SOON)
-            .await
-            .unwrap_err();
+        let error = to_one_of(&[address], whom, SOON).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let other = listener.local_addr().unwrap();
-        for first in [First::This, First::Other] {
-            let stream = to_one_of(&[address, other], whom, first, SOON)
-                .await
-                .unwrap();
-            assert_eq!(stream.peer_addr().unwrap(), other);
-            assert!(stream.nodelay().unwrap());
-            keep_alive::tests::is_asked(&stream);
-        }
+        let stream = to_one_of(&[address, other], whom, SOON).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), other);
+        assert!(stream.nodelay().unwrap());
+        keep_alive::tests::is_asked(&stream);
     }
 
     #[tokio::test]
     async fn what_fails_has_its_word() {
         let descriptors = Descriptors::new();
         let whom = For::Link(&descriptors);
-        let unreached = connect("no-such-host.invalid", "1", None, whom, First::This).await;
+        let unreached = connect("no-such-host.invalid", "1", None, whom).await;
         assert_eq!(unreached.unwrap_err().check, "resolve");
-        let unreached = connect("127.0.0.1", "no port", None, whom, First::This).await;
+        let unreached = connect("127.0.0.1", "no port", None, whom).await;
         assert_eq!(unreached.unwrap_err().check, "resolve");
     }
 }

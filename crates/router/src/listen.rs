@@ -388,8 +388,7 @@ fn bind_to(address: SocketAddr, queue: i32, shared: bool, both: bool) -> io::Res
     if address.is_ipv6() {
         socket.set_only_v6(!(both && address.ip().is_unspecified()))?;
     }
-    // Who is accepted has both, too: small requests and answers do not wait for more.
-    socket.set_tcp_nodelay(true)?;
+    // Who is accepted has it, too.
     keep_alive::ask(&socket);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -490,7 +489,6 @@ mod tests {
                 .collect();
             let mut taken = Vec::new();
             let take = |stream: TcpStream, peer| {
-                assert!(stream.nodelay().unwrap());
                 keep_alive::tests::is_asked(&stream);
                 taken.push(peer);
             };

@@ -154,7 +154,6 @@ impl Connection {
     /// Writes what was held back.
     pub(super) fn flush(&mut self) {
         self.hurried = false;
-        self.late = 0;
         self.timers.held = None;
         self.flush_disposition();
         if self.dirty_links.is_empty() && self.dirty_sessions.is_empty() {
@@ -267,16 +266,7 @@ impl Connection {
         delivery: &Outgoing,
         payload: &mut Payload,
     ) -> Sent {
-        let late = delivery.late && self.output.len() == self.late;
         self.flush_disposition();
-        let sent = self.write_transfer(index, delivery, payload);
-        if late {
-            self.late = self.output.len();
-        }
-        sent
-    }
-
-    fn write_transfer(&mut self, index: u32, delivery: &Outgoing, payload: &mut Payload) -> Sent {
         let Some(link) = self.links.at_mut(index) else {
             return Sent::Credit;
         };

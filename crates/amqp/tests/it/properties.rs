@@ -371,7 +371,6 @@ impl Party {
                     settled: delivery.settled && !delivery.aborted,
                     more,
                     token: *sent,
-                    late: *sent % 2 == 1,
                 };
                 match connection.transfer(*link, &outgoing, payload).unwrap() {
                     Sent::All(_) => {

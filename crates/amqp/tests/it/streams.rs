@@ -150,7 +150,6 @@ impl Hop {
                 settled: false,
                 more: leg.end.is_none(),
                 token: stream as u64,
-                late: false,
             };
             let sent = connection
                 .transfer(sender, &delivery, &mut leg.waiting)

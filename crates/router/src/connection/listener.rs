@@ -294,6 +294,7 @@ impl AmqpListener {
         let Some(_admitted) = self.admit(peer, context) else {
             return;
         };
+        let _ = stream.set_nodelay(true);
         let attempt = Attempt {
             peer: peer.to_string(),
             endpoint: self

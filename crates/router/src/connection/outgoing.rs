@@ -214,8 +214,6 @@ impl Task {
         }
         let settled = outbound.presettled || (!more && arrival.settled);
         let first = outbound.delivery.is_none();
-        let nothing_yet = outbound.extra + outbound.consumer.message().late;
-        let late = first && more && outbound.payload.len() <= nothing_yet;
         let untold = first && message_log::is_on(self.settings.components);
         let head = untold.then(|| outbound.payload.head(message_log::MOST_HEAD));
         let outgoing = Outgoing {
@@ -223,7 +221,6 @@ impl Task {
             settled,
             more,
             token: token.into(),
-            late,
         };
         let before = outbound.payload.len();
         let sent = self.amqp.transfer(id, &outgoing, &mut outbound.payload);

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use skupper_management::entity::ProxyProfile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::dial::{self, First, For, Unreached};
+use crate::dial::{self, For, Unreached};
 use crate::net::TcpStream;
 use crate::password::read_password;
 
@@ -68,7 +68,7 @@ async fn connect_within(
             "Proxy connection not established to {place}, {error}: correct host and port of the proxyProfile"
         )
     };
-    let mut stream = dial::connect(&profile.host, &profile.port, None, whom, First::This)
+    let mut stream = dial::connect(&profile.host, &profile.port, None, whom)
         .await
         .map_err(unconnected)?;
     let answered = tokio::time::timeout(patience, negotiate(&mut stream, profile, target)).await;

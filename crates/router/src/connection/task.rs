@@ -8,9 +8,7 @@ use std::task::{Context as Wake, Poll};
 use std::time::Duration;
 
 use skupper_amqp::Condition;
-use skupper_amqp::connection::{
-    CloseReason, Connection, Event, Initiator, LinkId, Output, SessionId,
-};
+use skupper_amqp::connection::{CloseReason, Connection, Event, Initiator, LinkId, SessionId};
 use skupper_amqp::performative::names;
 use skupper_management::entity::{MessageComponents, Role};
 use skupper_pki::verify::PeerRecord;
@@ -266,9 +264,7 @@ impl Task {
                 self.on_event(event, now);
             }
             self.send_ready();
-            let mut nothing = Output::default();
-            let output = self.amqp.timely_output(now).unwrap_or(&mut nothing);
-            match self.transport.poll_flush(output, cx) {
+            match self.transport.poll_flush(self.amqp.timely_output(now), cx) {
                 Poll::Ready(Err(error)) => return Poll::Ready(Reason::Transport(error)),
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }

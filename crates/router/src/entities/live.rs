@@ -262,7 +262,7 @@ impl Entities {
                     let end = FlowEnd {
                         incoming: false,
                         encrypted: !connector.settings.ssl_profile.is_empty(),
-                        server: connector.server().to_string(),
+                        server: connector.server(),
                         local: None,
                     };
                     Some((&connector.flows, end))

@@ -49,6 +49,13 @@ impl TcpStream {
         }
     }
 
+    pub(crate) fn set_nodelay(&self, on: bool) -> io::Result<()> {
+        match self {
+            TcpStream::System(stream) => stream.set_nodelay(on),
+            TcpStream::Simulated(_) => Ok(()),
+        }
+    }
+
     pub(crate) fn set_zero_linger(&self) -> io::Result<()> {
         match self {
             TcpStream::System(stream) => stream.set_zero_linger(),

@@ -1,6 +1,5 @@
 //! A TCP connector: a destination of its service's address that opens a connection to a server for each stream.
 
-use std::fmt::{self, Display};
 use std::io;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,7 +17,7 @@ use crate::clock::Last;
 use crate::context::Context;
 use crate::core::forwarding::{Destination, Sink};
 use crate::descriptors::Short;
-use crate::dial::{self, First, For};
+use crate::dial::{self, For};
 use crate::tls::{Attempt, RefusalLog, With};
 use crate::transit::load::Outstanding;
 use crate::transit::pipe::Consumer;
@@ -98,18 +97,15 @@ impl TcpConnector {
     }
 
     /// Where the server is: its host and port.
-    pub(crate) fn server(&self) -> impl Display {
-        let Settings { host, port, .. } = &self.settings;
-        fmt::from_fn(move |f| write!(f, "{host}:{port}"))
+    pub(crate) fn server(&self) -> String {
+        format!("{}:{}", self.settings.host, self.settings.port)
     }
 
-    /// Opens a connection to the server, with the protocol that the client negotiated; `asked`: the client has said something. What
-    /// keeps it from that is noted.
+    /// Opens a connection to the server, with the protocol that the client negotiated. What keeps it from that is noted.
     pub(super) async fn connect(
         &self,
         context: &Context,
         alpn: Option<&str>,
-        asked: bool,
     ) -> Result<Socket, Fault> {
         let Settings {
             host,
@@ -118,12 +114,7 @@ impl TcpConnector {
             ..
         } = &self.settings;
         let whom = For::Workload(&context.descriptors);
-        let first = match asked || !ssl_profile.is_empty() {
-            true => First::This,
-            false => First::Other,
-        };
-        let connected = dial::connect(host, port, None, whom, first).await;
-        let stream = connected.map_err(|why| {
+        let stream = dial::connect(host, port, None, whom).await.map_err(|why| {
             let refusal = self.attempt().unreachable(why.check, &why.error);
             match Short::is_why(&why.error) {
                 // It concerns the whole process, and may come and go with each flow.
@@ -157,7 +148,7 @@ impl TcpConnector {
     }
 
     fn attempt(&self) -> Attempt {
-        let place = self.server().to_string();
+        let place = self.server();
         Attempt {
             peer: place.clone(),
             endpoint: place,

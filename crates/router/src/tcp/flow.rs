@@ -33,8 +33,6 @@ use crate::transit::inbox::{Bell, Inbox, Taken};
 use crate::transit::message::Message;
 use crate::transit::pipe::{Consumer, End, pipe};
 
-/// A client that has said no more than this has asked something.
-const MOST_OF_A_QUESTION: usize = 4096;
 /// Token of the opposite stream while its head is read.
 const PEER: u32 = 1;
 
@@ -53,6 +51,8 @@ pub(crate) async fn serve_client(
     stream: TcpStream,
     peer: SocketAddr,
 ) {
+    // Small requests must not wait for more.
+    let _ = stream.set_nodelay(true);
     listener.opened.fetch_add(1, Ordering::Relaxed);
     let inbox = Arc::new(Inbox::new());
     let number = context.numbers.connection();
@@ -353,7 +353,7 @@ async fn open_server(
         incoming.consumer.settle(rejected());
         return None;
     };
-    let socket = connector.connect(context, head.alpn.as_deref(), !incoming.octets.is_empty());
+    let socket = connector.connect(context, head.alpn.as_deref());
     let socket = unless_over(socket, &inbox, Some(&mut incoming)).await;
     let Incoming {
         consumer,
@@ -382,23 +382,16 @@ async fn open_server(
             return Some((record, Err(ending)));
         }
     };
-    // What has been said early is done by the server as soon as it hears it: not while the answer may find no way.
-    let early = consumer.message().is_early();
+    let (producer, answer) = pipe(Message::tcp_stream());
     let reply = StreamHead {
         to: reply_to,
         window: Some(context.memory.window()),
         ..StreamHead::default()
     };
-    let head = reply.encode();
-    let said: usize = rest.iter().map(Bytes::len).sum();
-    // Who has asked goes on when the server answers; who has more to say may wait for being let.
-    let asked = early && (1..=MOST_OF_A_QUESTION).contains(&said);
-    let (producer, answer) = pipe(Message {
-        late: if asked { head.len() } else { 0 },
-        ..Message::tcp_stream()
-    });
-    producer.push(head);
+    producer.push(reply.encode());
     let key = context.dispatch.key(&reply.to);
+    // What has been said early is done by the server as soon as it hears it: not while the answer may find no way.
+    let early = consumer.message().is_early();
     let sent = match early {
         true => context.dispatch.send_at_once(&key, answer),
         false => context.dispatch.send(&key, answer),

@@ -279,8 +279,7 @@ impl Pump {
                 }
             }
             self.taken.ready = ready;
-            let last = self.outward.is_done();
-            match self.inward.write(&mut self.socket, &self.octets, last, cx) {
+            match self.inward.write(&mut self.socket, &self.octets, cx) {
                 Ok(wrote) => moved |= wrote,
                 Err(error) => return Poll::Ready(Ending::Socket(Fault::write(error))),
             }
@@ -324,7 +323,6 @@ impl Inward {
         &mut self,
         socket: &mut Socket,
         octets: &FlowOctets,
-        last: bool,
         cx: &mut Context<'_>,
     ) -> io::Result<bool> {
         let mut moved = false;
@@ -355,7 +353,7 @@ impl Inward {
         if moved || (self.end.is_some() && !self.done) {
             let flushed = Pin::new(&mut *socket).poll_flush(cx)?.is_ready();
             if flushed && self.pending.is_empty() && self.end.is_some() && !self.done {
-                moved |= self.close(socket, last, cx)?;
+                moved |= self.close(socket, cx)?;
             }
         }
         Ok(moved)
@@ -376,14 +374,9 @@ impl Inward {
         }
     }
 
-    /// Everything is written: closes the write side and accepts the stream. `last`: the other side has ended.
-    fn close(&mut self, socket: &mut Socket, last: bool, cx: &mut Context<'_>) -> io::Result<bool> {
-        let shut = match last && socket.is_clear() {
-            // The socket is closed next, which ends this side as well.
-            true => Poll::Ready(Ok(())),
-            false => Pin::new(socket).poll_shutdown(cx),
-        };
-        match shut {
+    /// Everything is written: closes the write side and accepts the stream.
+    fn close(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> io::Result<bool> {
+        match Pin::new(socket).poll_shutdown(cx) {
             Poll::Pending => return Ok(false),
             // The peer may be gone already: for this direction it makes no difference.
             Poll::Ready(Err(error)) if error.kind() != io::ErrorKind::NotConnected => {

@@ -27,11 +27,6 @@ impl Socket {
         Socket(Either::Right(Box::new(stream)))
     }
 
-    /// Whether there is no TLS on it.
-    pub(crate) fn is_clear(&self) -> bool {
-        matches!(self.0, Either::Left(_))
-    }
-
     /// The socket under the TLS layer.
     pub(crate) fn tcp(&self) -> &TcpStream {
         match &self.0 {

@@ -7,7 +7,6 @@ mod flows;
 mod records;
 mod requests;
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -329,16 +328,9 @@ impl Teller {
 /// Whether anybody in the network wants the flows of a source.
 fn is_wanted(context: &Arc<Context>) -> impl Fn(&str) -> bool + use<> {
     let (context, forwarding) = (context.clone(), context.dispatch.forwarding.load_full());
-    // Most of what is asked for at a time is of one source.
-    let last = RefCell::new((String::new(), false));
     move |source| {
-        let (asked, wanted) = &mut *last.borrow_mut();
-        if asked != source {
-            let flows = Source::new(SourceKind::Router, source).flows();
-            *wanted = forwarding.is_reachable(&context.dispatch.key(&flows));
-            source.clone_into(asked);
-        }
-        *wanted
+        let flows = Source::new(SourceKind::Router, source).flows();
+        forwarding.is_reachable(&context.dispatch.key(&flows))
     }
 }
 

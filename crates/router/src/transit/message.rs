@@ -42,8 +42,6 @@ pub struct Message {
     pub came: Moment,
     /// It is no delivery that comes in: this router has made it, or it was offered before in another way and counted then.
     pub counted: bool,
-    /// So many of its first octets are nothing that anybody waits for, without what follows them.
-    pub late: usize,
 }
 
 /// The way that a delivery to one destination of several goes.
@@ -92,7 +90,6 @@ impl Default for Message {
             roomy: false,
             came: Moment::now(),
             counted: false,
-            late: 0,
         }
     }
 }

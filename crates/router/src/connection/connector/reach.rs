@@ -11,7 +11,7 @@ use crate::connection::handshake::Library;
 use crate::connection::proxy;
 use crate::connection::transport::{Transport, TransportError};
 use crate::context::Context;
-use crate::dial::{self, First, For};
+use crate::dial::{self, For};
 use crate::net::TcpStream;
 use crate::tls::{Attempt, LoadError, Loaded, server_name};
 
@@ -36,7 +36,7 @@ pub(super) async fn connect(
     if !proxy_profile.is_empty() {
         return connect_by_proxy(settings, attempt, context, whom).await;
     }
-    let connected = dial::connect(host, port, *family, whom, First::This).await;
+    let connected = dial::connect(host, port, *family, whom).await;
     connected.map_err(|why| Box::new(attempt.unreachable(why.check, &why.error)))
 }
 

@@ -148,7 +148,6 @@ impl Task {
             administers: self.administers(),
             came: collecting.came,
             counted: false,
-            late: 0,
         };
         Verdict::Forward {
             message,
