@@ -40,7 +40,7 @@ use self::{
     layers::Layer,
     slots::Slots,
     state::{Channels, Link, PendingDisposition, Session},
-    timers::{CLOSE_TIMEOUT, PATIENCE, Timers},
+    timers::{CLOSE_TIMEOUT, Timers},
     trace::Trace,
 };
 use crate::{
@@ -118,8 +118,6 @@ pub struct Connection {
     pending: Option<PendingDisposition>,
     dirty_links: Vec<u32>,
     dirty_sessions: Vec<u32>,
-    /// Somebody waits for something that is held back.
-    hurried: bool,
     scratch: Vec<u32>,
     unsettled_told: usize,
     last_input: Duration,
@@ -169,7 +167,6 @@ impl Connection {
             pending: None,
             dirty_links: Vec::new(),
             dirty_sessions: Vec::new(),
-            hurried: false,
             scratch: Vec::new(),
             unsettled_told: 0,
             last_input: now,
@@ -227,17 +224,6 @@ impl Connection {
     /// What is to be written; flows and dispositions that were held back are in it.
     pub fn output(&mut self) -> &mut Output {
         self.flush();
-        &mut self.output
-    }
-
-    /// The same, but what [may wait](Self::dispose_late) is left until something else goes, or has waited for long enough.
-    pub fn timely_output(&mut self, now: Duration) -> &mut Output {
-        if self.hurried || !self.output.is_empty() {
-            return self.output();
-        }
-        if self.timers.held.is_none() && self.holds_back() {
-            self.timers.held = Some(now + PATIENCE);
-        }
         &mut self.output
     }
 
@@ -408,23 +394,13 @@ impl Connection {
     /// # Errors
     /// When there is no such link, or we are its sender.
     pub fn grant(&mut self, link: LinkId, more: u32) -> Result<(), UseError> {
-        self.grant_late(link, more)?;
-        self.hurried = true;
-        Ok(())
-    }
-
-    /// The same where the peer has enough credit left: it may wait, for some milliseconds, until something else goes to it.
-    ///
-    /// # Errors
-    /// As [`Connection::grant`].
-    pub fn grant_late(&mut self, link: LinkId, more: u32) -> Result<(), UseError> {
         let index = self.link_as(link, Role::Receiver)?;
         if let Some(link) = self.links.at_mut(index) {
             link.credit = link.credit.saturating_add(more);
             // Who grants wants deliveries, not the rest of the credit given up.
             link.drain = false;
         }
-        self.mark_link_late(index);
+        self.mark_link(index);
         Ok(())
     }
 
@@ -497,23 +473,6 @@ impl Connection {
     /// # Errors
     /// When there is no such link.
     pub fn dispose(
-        &mut self,
-        link: LinkId,
-        delivery: u32,
-        state: Option<DeliveryState>,
-        settled: bool,
-    ) -> Result<(), UseError> {
-        self.dispose_late(link, delivery, state, settled)?;
-        self.hurried = true;
-        Ok(())
-    }
-
-    /// The same where nobody waits for it: it may wait, for some milliseconds, until something else goes to the peer. A frame of its
-    /// own costs both routers a system call, and the peer's thread a wake-up.
-    ///
-    /// # Errors
-    /// As [`Connection::dispose`].
-    pub fn dispose_late(
         &mut self,
         link: LinkId,
         delivery: u32,

@@ -124,12 +124,6 @@ impl Connection {
     }
 
     pub(super) fn mark_link(&mut self, index: u32) {
-        self.hurried = true;
-        self.mark_link_late(index);
-    }
-
-    /// Has a flow of a link go with whatever goes next.
-    pub(super) fn mark_link_late(&mut self, index: u32) {
         if let Some(link) = self.links.at_mut(index)
             && !std::mem::replace(&mut link.dirty, true)
         {
@@ -138,7 +132,6 @@ impl Connection {
     }
 
     pub(super) fn mark_session(&mut self, index: u32) {
-        self.hurried = true;
         if let Some(session) = self.sessions.at_mut(index)
             && !std::mem::replace(&mut session.dirty, true)
         {
@@ -146,15 +139,8 @@ impl Connection {
         }
     }
 
-    /// Whether something waits to be written.
-    pub(super) fn holds_back(&self) -> bool {
-        self.pending.is_some() || !self.dirty_links.is_empty() || !self.dirty_sessions.is_empty()
-    }
-
     /// Writes what was held back.
     pub(super) fn flush(&mut self) {
-        self.hurried = false;
-        self.timers.held = None;
         self.flush_disposition();
         if self.dirty_links.is_empty() && self.dirty_sessions.is_empty() {
             return;

@@ -11,9 +11,6 @@ use crate::{
 /// How long the peer's answer to our close is waited for.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long something that may wait does.
-pub(super) const PATIENCE: Duration = Duration::from_millis(5);
-
 /// Keep-alive is checked no more often, whatever a peer asks for.
 const MIN_KEEP_ALIVE: Duration = Duration::from_millis(50);
 
@@ -21,8 +18,6 @@ const MIN_KEEP_ALIVE: Duration = Duration::from_millis(50);
 pub(super) struct Timers {
     pub(super) handshake: Option<Duration>,
     pub(super) close: Option<Duration>,
-    /// When what is held back goes even if nothing else does.
-    pub(super) held: Option<Duration>,
     /// Next check whether something was written, and the time between checks.
     pub(super) keep_alive: Option<(Duration, Duration)>,
 }
@@ -47,13 +42,7 @@ impl Connection {
             .idle_timeout
             .map(|timeout| self.last_input + timeout);
         let keep_alive = self.timers.keep_alive.map(|(at, _)| at);
-        let Timers {
-            handshake,
-            close,
-            held,
-            ..
-        } = self.timers;
-        [handshake, close, held, keep_alive, idle]
+        [self.timers.handshake, self.timers.close, keep_alive, idle]
             .into_iter()
             .flatten()
             .min()
@@ -83,7 +72,6 @@ impl Connection {
                 Condition::new(names::RESOURCE_LIMIT_EXCEEDED, "local-idle-timeout expired");
             return self.give_up(condition);
         }
-        self.hurried |= passed(self.timers.held);
         if let Some((at, every)) = self.timers.keep_alive
             && at <= now
         {

@@ -1,7 +1,5 @@
 //! Credit that is given up, and deliveries that are.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use skupper_amqp::{
     DeliveryState,
@@ -174,69 +172,6 @@ fn what_is_said_of_an_aborted_delivery_is_not_told_and_nothing_follows_a_detach(
             event,
             Event::Detached { error: None, .. } | Event::Writable { .. }
         )),
-        "{events:?}"
-    );
-}
-
-#[test]
-fn what_may_wait_goes_with_what_goes_next_or_after_some_milliseconds() {
-    let (connector, listener) = small();
-    let (mut pair, sender, receiver) = linked(connector, listener);
-    pair.listener.connection.grant(receiver, 10).unwrap();
-    pair.settle();
-    let hello = || Payload::from(Bytes::from_static(b"hello"));
-    let end = Outgoing {
-        more: false,
-        ..begun()
-    };
-    for _ in 0..3 {
-        let sent = pair
-            .connector
-            .connection
-            .transfer(sender, &end, &mut hello());
-        assert!(matches!(sent, Ok(Sent::All(_))));
-    }
-    pair.settle();
-    let came = transfers(pair.listener.events());
-    let at = Duration::from_millis;
-    let waits = |pair: &mut Pair, now| pair.listener.connection.timely_output(now).is_empty();
-    let idle = pair.listener.connection.next_timeout();
-    let done = |pair: &mut Pair, one: usize| {
-        let accepted = Some(DeliveryState::Accepted);
-        let listener = &mut pair.listener.connection;
-        listener
-            .dispose_late(receiver, came[one].delivery, accepted, true)
-            .unwrap();
-        listener.grant_late(receiver, 1).unwrap();
-    };
-    // Nobody is in a hurry.
-    done(&mut pair, 0);
-    assert!(waits(&mut pair, at(1)) && waits(&mut pair, at(5)));
-    assert_eq!(pair.listener.connection.next_timeout(), Some(at(6)));
-    pair.listener.connection.handle_timeout(at(6));
-    assert!(!waits(&mut pair, at(6)));
-    pair.settle();
-    assert_eq!(pair.connector.connection.credit(sender), 8);
-    assert_eq!(pair.listener.connection.next_timeout(), idle);
-    // Somebody is.
-    done(&mut pair, 1);
-    assert!(waits(&mut pair, at(10)));
-    pair.listener.connection.grant(receiver, 1).unwrap();
-    assert!(!waits(&mut pair, at(10)));
-    pair.settle();
-    assert_eq!(pair.connector.connection.credit(sender), 10);
-    // What goes otherwise takes it along.
-    done(&mut pair, 2);
-    assert!(waits(&mut pair, at(20)));
-    pair.listener.connection.begin().unwrap();
-    assert!(!waits(&mut pair, at(20)));
-    pair.settle();
-    assert_eq!(pair.connector.connection.credit(sender), 11);
-    let settled = |event: &Event| matches!(event, Event::Disposition { settled: true, .. });
-    let events = pair.connector.events();
-    assert_eq!(
-        events.iter().filter(|event| settled(event)).count(),
-        3,
         "{events:?}"
     );
 }

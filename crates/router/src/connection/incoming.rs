@@ -307,18 +307,10 @@ impl Task {
         let End::Receiver(receiver) = &mut link.end else {
             return;
         };
-        if !receiver.open && !edge {
+        if receiver.open || edge {
+            self.grant(id, 1);
+        } else {
             receiver.withheld += 1;
-            return;
-        }
-        let one_by_one = link.kind == Kind::Stream;
-        // By a streaming link one delivery comes after the other, and each takes as long as its flow.
-        let granted = match one_by_one && self.amqp.credit(id) > self.settings.capacity / 2 {
-            true => self.amqp.grant_late(id, 1),
-            false => self.amqp.grant(id, 1),
-        };
-        if granted.is_ok() {
-            self.note_credit(id);
         }
     }
 

@@ -264,7 +264,7 @@ impl Task {
                 self.on_event(event, now);
             }
             self.send_ready();
-            match self.transport.poll_flush(self.amqp.timely_output(now), cx) {
+            match self.transport.poll_flush(self.amqp.output(), cx) {
                 Poll::Ready(Err(error)) => return Poll::Ready(Reason::Transport(error)),
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }

@@ -162,15 +162,10 @@ impl Task {
         let news = update.state.is_some();
         inbound.state = update.state.or(inbound.state.take());
         let state = inbound.state.clone();
-        // That all of a stream was taken is news to nobody who waits.
-        let late =
-            settle && inbound.age.streaming && matches!(state, Some(DeliveryState::Accepted));
-        // A link that is gone has settled all its deliveries.
-        let _ = match (news || settle, late) {
-            (true, true) => self.amqp.dispose_late(id, delivery, state.clone(), settle),
-            (true, false) => self.amqp.dispose(id, delivery, state.clone(), settle),
-            (false, _) => Ok(()),
-        };
+        if news || settle {
+            // A link that is gone has settled all its deliveries.
+            let _ = self.amqp.dispose(id, delivery, state.clone(), settle);
+        }
         if settle {
             self.finish_inbound(token, state.as_ref());
         }
