@@ -36,6 +36,13 @@ impl Doubts {
         now: Duration,
     ) {
         self.0.retain(|doubt| doubt.handle.number != handle.number);
+        // Whose successor is doubted in turn has the latest in its place.
+        for doubt in &mut self.0 {
+            if doubt.successor == Some(handle.number) {
+                doubt.successor = successor;
+                doubt.until = successor.is_none().then_some(now + DEAD);
+            }
+        }
         self.0.push(Doubt {
             octets: handle.octets_in.load(Ordering::Relaxed),
             handle,
@@ -103,5 +110,12 @@ mod tests {
         assert!(doubts.take_alive(now).is_empty());
         doubts.closed(3);
         assert_eq!(doubts.take_alive(now), [2]);
+        // The one in its place is doubted as well, and ends: a third is there.
+        doubts.add(connections[0].clone(), Some(2), now);
+        doubts.add(connections[1].clone(), Some(3), now);
+        doubts.closed(2);
+        assert!(doubts.take_alive(now + DEAD).is_empty());
+        doubts.closed(3);
+        assert_eq!(doubts.take_alive(now), [1]);
     }
 }
