@@ -1,5 +1,7 @@
 //! The sockets that traffic crosses: the system's, and in the simulation of whole routers its own.
 
+use std::io;
+
 #[cfg(not(test))]
 pub(crate) use tokio::net::TcpStream;
 
@@ -16,4 +18,13 @@ pub(crate) fn of_system(stream: tokio::net::TcpStream) -> TcpStream {
 #[cfg(test)]
 pub(crate) fn of_system(stream: tokio::net::TcpStream) -> TcpStream {
     stream.into()
+}
+
+/// Whether the first look at what a client says finds that it has left without a word: a check whether the port is open. What else
+/// fails there is an error as any.
+pub(crate) fn has_left(first: &io::Result<usize>) -> bool {
+    match first {
+        Ok(octets) => *octets == 0,
+        Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+    }
 }

@@ -13,7 +13,7 @@ use skupper_routing::Treatment;
 use skupper_routing::address::Class;
 
 use super::describe::Peer;
-use super::edge::{ANOTHER_EDGES, DOWNLINK};
+use super::edge::DOWNLINK;
 use super::handle::{Command, LinkSink, Purpose};
 use super::links::{Address, Current, End, Kind, Link, ReceiverEnd, Replenish, SenderEnd};
 use super::outgoing::MOST_POOLED;
@@ -493,7 +493,7 @@ impl Task {
             }
             // Edge routers have links of another kind for what is for them.
             if address.key.class() == Class::Edge {
-                return self.refuse(id, "qd:no-route-to-dest", ANOTHER_EDGES);
+                return self.refuse_anothers(id, address.key.text());
             }
             if self.context.dispatch.treatment(&address.key) == Treatment::Unavailable {
                 return self.refuse(id, "amqp:not-found", "Node not found");

@@ -27,8 +27,6 @@ const INTER_EDGE: &str = "qd.router-inter-edge";
 const TRACKING: &str = "_$qd.edge_addr_tracking";
 const MESH: &str = "_$qd.mesh_discovery";
 const BIDS: &str = "_$qd.mesh_id_negotiation";
-/// What an edge router is told that would get what is for another.
-pub(super) const ANOTHER_EDGES: &str = "the address is of an edge router with another id than the peer's container-id, and that one alone gets what is sent to it";
 /// Credit for messages about the mesh.
 const MESH_CREDIT: u32 = 3;
 /// Credit for messages about addresses.
@@ -51,6 +49,17 @@ impl Task {
     /// Whether the peer is an edge router, or this router is one and the peer another.
     pub(super) fn is_edge(&self) -> bool {
         matches!(self.settings.role, Role::Edge | Role::InterEdge)
+    }
+
+    /// Refuses a link to who would get what is for an edge router with another id.
+    pub(super) fn refuse_anothers(&mut self, link: LinkId, edge: &str) {
+        let peer = self.handle.peer.get();
+        let container = peer.map_or("", |peer| &peer.container);
+        let text = format!(
+            "the address _edge/{edge} is of the edge router with the id {edge} alone, but the peer's container-id is {container}: \
+             give that router the id that its links name, or receive from an address that does not begin with _edge/"
+        );
+        self.refuse(link, "qd:no-route-to-dest", &text);
     }
 
     /// Attaches a link of this edge router's.
@@ -168,13 +177,9 @@ impl Task {
                 self.refuse(id, "qd:connection-role", text);
             }
             (Some(edge), true) if interior && terminus.has(DOWNLINK) => {
-                if self
-                    .handle
-                    .peer
-                    .get()
-                    .is_none_or(|peer| peer.container != edge)
-                {
-                    self.refuse(id, "qd:no-route-to-dest", ANOTHER_EDGES);
+                let peer = self.handle.peer.get();
+                if peer.is_none_or(|peer| peer.container != edge) {
+                    self.refuse_anothers(id, edge);
                     return true;
                 }
                 let key = AddressKey::new(Class::Edge, edge);

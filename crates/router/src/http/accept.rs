@@ -24,6 +24,7 @@ use crate::connection::listener::{AmqpListener, Secured};
 use crate::context::Context;
 use crate::crowd::{Crowd, Member};
 use crate::listen::Listening;
+use crate::net::has_left;
 use crate::spell::Spell;
 use crate::tls::HANDSHAKE;
 
@@ -207,13 +208,13 @@ async fn shake_hands(
     let handshake = async move {
         let mut first = [0];
         let must = listener.needs_tls();
-        match stream.peek(&mut first).await {
-            // A check whether the port is open goes without a word.
-            Ok(0) | Err(_) => return Ok(None),
-            Ok(_) if first[0] != TLS_RECORD && !must => {
-                return Ok::<_, io::Error>(Some((Stream::Left(stream), Secured::clear(peer))));
-            }
-            Ok(_) => {}
+        let seen = stream.peek(&mut first).await;
+        if has_left(&seen) {
+            return Ok(None);
+        }
+        seen?;
+        if first[0] != TLS_RECORD && !must {
+            return Ok::<_, io::Error>(Some((Stream::Left(stream), Secured::clear(peer))));
         }
         let loaded = context
             .profiles
@@ -246,6 +247,7 @@ mod tests {
     use skupper_management::document::{Dialect, Document};
     use skupper_management::entity::Record;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
     use super::*;
     use crate::listen::Whose;
@@ -267,12 +269,16 @@ mod tests {
         Process::start_with(&document, Options::default()).unwrap()
     }
 
-    fn port(process: &Process, more: Value, limits: Limits) -> SocketAddr {
-        let context = process.context();
+    fn settings(more: Value) -> Listener {
         let mut attributes = json!({"name": "web", "host": "127.0.0.1", "port": "0", "http": true});
         let attributes = attributes.as_object_mut().unwrap();
         attributes.extend(more.as_object().cloned().unwrap());
-        let settings = Listener::from_attributes(attributes).unwrap();
+        Listener::from_attributes(attributes).unwrap()
+    }
+
+    fn port(process: &Process, more: Value, limits: Limits) -> SocketAddr {
+        let context = process.context();
+        let settings = settings(more);
         let port = context.ports.bind("127.0.0.1", "0", None, None, 0);
         let descriptors = &context.descriptors;
         let port = port.unwrap().listen(Whose::Operators, "web", descriptors);
@@ -340,6 +346,33 @@ mod tests {
         }
         assert!(is_served(&mut last).await);
     }
+
+    #[tokio::test]
+    async fn who_leaves_without_a_word_has_not_failed() {
+        let process = process();
+        let settings = settings(json!({"sslProfile": "any"}));
+        let port = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = port.local_addr().unwrap();
+        for (says, resets, fails) in [
+            (&b""[..], false, false),
+            (b"", true, false),
+            (&[TLS_RECORD], false, true),
+        ] {
+            let mut client = connect(address).await;
+            let (stream, peer) = port.accept().await.unwrap();
+            client.write_all(says).await.unwrap();
+            if resets {
+                client.set_zero_linger().unwrap();
+            }
+            drop(client);
+            let context = process.context();
+            match shake_hands(stream, peer, PATIENCE, &settings, context).await {
+                Ok(secured) => assert!(secured.is_none() && !fails, "{says:?}"),
+                Err(error) => assert!(fails, "{says:?}: {error}"),
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_handshake_has_an_end() {
         let process = process();

@@ -13,7 +13,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::socket::Socket;
 use crate::context::Context;
-use crate::net::TcpStream;
+use crate::net::{TcpStream, has_left};
 use crate::tls::{Attempt, HANDSHAKE, LoadError, Loaded, server_name};
 
 /// Secures a client's socket; with the protocol that was negotiated with it. Nothing for a client that leaves without a word: a
@@ -31,10 +31,12 @@ pub(super) async fn client(
     let config = config.map_err(|error| attempt.no_credential(&error))?;
     attempt.ordinal = loaded.ordinal;
     let handshake = async move {
-        match stream.peek(&mut [0]).await {
-            Ok(0) | Err(_) => Ok(None),
-            Ok(_) => TlsAcceptor::from(config).accept(stream).await.map(Some),
+        let first = stream.peek(&mut [0]).await;
+        if has_left(&first) {
+            return Ok(None);
         }
+        first?;
+        TlsAcceptor::from(config).accept(stream).await.map(Some)
     };
     let shaken = shake_hands(handshake, HANDSHAKE, &attempt, Side::Server, ours(&loaded));
     let Some(stream) = shaken.await? else {
