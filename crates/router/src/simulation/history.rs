@@ -329,7 +329,7 @@ async fn trouble(world: &Arc<World>, dice: &mut Dice, tasks: &mut JoinSet<()>) {
             }
             world.note(|| format!("wire {wire} is cut for {long:?}"));
             // Where something else is done, too, it may leave somebody out of reach, and who was cut off hears of it late.
-            let others = !world.lock().faults.is_empty();
+            let others = world.lock().is_troubled_since(now, wire);
             let long_for = if others { long } else { Duration::ZERO };
             fault(Place::Wire(wire), true, now + long_for + NOTICED);
             world.cut(wire, true);
@@ -338,7 +338,7 @@ async fn trouble(world: &Arc<World>, dice: &mut Dice, tasks: &mut JoinSet<()>) {
                 world.note(|| format!("wire {wire} is mended"));
                 let mut state = world.lock();
                 state.wires[wire].up = true;
-                if state.faults.len() > 1 {
+                if state.is_troubled_since(now, wire) {
                     // Who was cut off does not know yet what was done, or undone, meanwhile beyond.
                     let at = Instant::now();
                     state.faults.push(Fault {

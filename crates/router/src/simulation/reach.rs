@@ -33,6 +33,14 @@ impl State {
             || Place::Router(from) == place
             || leads(&self.wires, place, &mut vec![from], to)
     }
+
+    /// Whether anything but a wire's own cut of that time was in the way at some time since.
+    pub(super) fn is_troubled_since(&self, cut: Instant, wire: usize) -> bool {
+        let own = |fault: &Fault| fault.at == cut && fault.place == Place::Wire(wire);
+        let late = |fault: &Fault| fault.until > cut && !own(fault);
+        let mut others = self.wires.iter().enumerate();
+        self.faults.iter().any(late) || others.any(|(other, at)| other != wire && !at.up)
+    }
 }
 
 /// Whether a way that begins with `passed` comes by the place to its end, and to no router twice.
