@@ -9,13 +9,14 @@ use serde_json::Value;
 use crate::host::packages;
 use crate::process;
 use crate::progress::Step;
+use crate::release;
 
 /// How a program is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Profile {
     /// As tests are: quick to build again.
     Dev,
-    /// As users get it.
+    /// As users get it, trained (`cargo xtask release`).
     Release,
 }
 
@@ -32,6 +33,18 @@ pub fn workspace() -> PathBuf {
 /// When the build fails (the compiler's messages are on standard error already), or when something that it needs is missing and
 /// cannot be installed here.
 pub fn build(package: &str, name: &str, profile: Profile) -> Result<PathBuf> {
+    match profile {
+        Profile::Dev => compile(package, name, |_| {}),
+        Profile::Release => release::build(package, name),
+    }
+}
+
+/// Builds it with what `more` adds to the command line.
+pub(crate) fn compile(
+    package: &str,
+    name: &str,
+    more: impl FnOnce(&mut Command),
+) -> Result<PathBuf> {
     packages::ensure(packages::BUILD)?;
     let step = Step::start(format!("cargo build --package {package}"));
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -39,9 +52,7 @@ pub fn build(package: &str, name: &str, profile: Profile) -> Result<PathBuf> {
         .current_dir(workspace())
         .args(["build", "--quiet", "--package", package, "--bin", name]);
     cargo.arg("--message-format=json-render-diagnostics");
-    if profile == Profile::Release {
-        cargo.arg("--release");
-    }
+    more(&mut cargo);
     let out = cargo
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use xtask::cargo::Profile;
+use xtask::cargo::{self, Profile};
 use xtask::cluster::Cluster;
 use xtask::progress::say;
 use xtask::{demo, image};
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     /// Measures us beside others, in one run.
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Builds the program as users get it, trained with what a first build of it carries between two routers; prints its path.
+    Release,
     /// Makes the OCI images of our program, without a container engine: target/image/skupper.tar.
     Image {
         /// In front of the images' names.
@@ -225,6 +227,10 @@ impl Command {
                 xtask::bench::sentences(&arguments)?;
             }
             Self::Bench(BenchCommand::Servers) => xtask::bench::servers()?,
+            Self::Release => {
+                let program = cargo::build("skupper", "skupper", Profile::Release)?;
+                println!("{}", program.display());
+            }
             Self::Image {
                 registry,
                 tag,

@@ -20,7 +20,7 @@
 //! * [`demo`]: two sites linked with one's own certificates, before one's eyes.
 //! * [`suite`]: every test, with what they need made ready first.
 //! * [`host`]: what the machine must offer, and how it is installed.
-//! * [`oci`], [`cargo`]: writing images, building a program of the workspace.
+//! * [`oci`], [`cargo`], [`release`]: writing images, building a program of the workspace, and training it for users.
 //! * [`process`], [`wait`], [`progress`]: running tools, waiting for conditions, saying what takes long.
 
 pub mod bench;
@@ -33,5 +33,6 @@ pub mod install;
 pub mod oci;
 pub mod process;
 pub mod progress;
+pub mod release;
 pub mod suite;
 pub mod wait;

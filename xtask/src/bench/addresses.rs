@@ -90,7 +90,7 @@ fn cost(contender: &Contender, setting: &Setting, count: usize) -> Result<Cost> 
     ];
     for (number, entrance) in entrances.iter().enumerate() {
         let address = format!("address-{number}");
-        texts[0] += &routers::tcp("tcpConnector", &address, setting.servers.echo);
+        texts[0] += &routers::tcp("tcpConnector", &address, setting.servers.at.echo);
         texts[1] += &routers::tcp("tcpListener", &address, *entrance);
     }
     let name = format!("{name}-{count}");

@@ -8,11 +8,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, kill_process};
 
+use super::load::http::Http;
 use super::load::relay;
-use super::load::servers::Addresses;
+use super::load::servers::Servers;
 use super::material::Material;
 use super::{haproxy, routers, usage};
+use crate::progress::say;
 use crate::wait;
 
 /// One of those that are compared.
@@ -44,11 +47,30 @@ pub(super) struct Setting {
     /// Configurations, logs and results.
     pub(super) folder: PathBuf,
     pub(super) material: Material,
-    pub(super) servers: Addresses,
+    pub(super) servers: Servers,
     /// nginx, where it is installed.
-    pub(super) http: Option<super::load::http::Http>,
+    pub(super) http: Option<Http>,
     /// How long a measurement takes.
     pub(super) span: Duration,
+}
+
+impl Setting {
+    /// Starts the servers.
+    pub(super) fn make(folder: PathBuf, span: Duration) -> Result<Self> {
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        let http = Http::start(&folder)?;
+        if http.is_none() {
+            say("no nginx or no wrk here (apt-get install nginx-light wrk): HTTP is left out");
+        }
+        Ok(Setting {
+            material: Material::make(&folder)?,
+            servers: Servers::start()?,
+            http,
+            span,
+            folder,
+        })
+    }
 }
 
 /// One address that is served through a pair.
@@ -119,6 +141,20 @@ impl Pair {
         Ok(pair)
     }
 
+    /// Asks the processes to end, and waits until they have done so in order.
+    pub(super) fn stop(mut self) -> Result<()> {
+        for process in &self.processes {
+            kill_process(Pid::from_child(process), Signal::TERM).context("cannot stop a router")?;
+        }
+        for process in &mut self.processes {
+            let status = wait::until("a router to end", Duration::from_secs(60), || {
+                Ok(process.try_wait()?)
+            })?;
+            anyhow::ensure!(status.success(), "a router ended with {status}");
+        }
+        Ok(())
+    }
+
     /// Where a client reaches a service.
     pub(super) fn entrance(&self, service: &str) -> Result<SocketAddr> {
         let mut services = self.services.iter();
@@ -154,7 +190,7 @@ pub(super) fn end(processes: &mut [Child]) {
 
 /// Ports for every service, with a relay on the way between the two where it is to be long.
 pub(super) fn services(setting: &Setting, trip: Option<Duration>) -> Result<Vec<Service>> {
-    let servers = setting.servers;
+    let servers = setting.servers.at;
     let mut names = vec![
         ("sink", servers.sink),
         ("source", servers.source),

@@ -22,7 +22,7 @@ mod routers;
 mod sentences;
 mod usage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -57,21 +57,9 @@ pub struct Options {
 /// # Errors
 /// When no contender is there, the servers cannot be started, or the results cannot be written.
 pub fn router(options: &Options) -> Result<()> {
-    let folder = workspace().join("target/bench");
-    std::fs::create_dir_all(&folder).context("target/bench cannot be made")?;
     let contenders = contenders(options)?;
-    let servers = load::servers::Servers::start()?;
-    let http = load::http::Http::start(&folder)?;
-    if http.is_none() {
-        say("no nginx or no wrk here (apt-get install nginx-light wrk): HTTP is left out");
-    }
-    let setting = Setting {
-        material: material::Material::make(&folder)?,
-        servers: servers.at,
-        http,
-        span: Duration::from_secs(options.seconds.max(1)),
-        folder,
-    };
+    let span = Duration::from_secs(options.seconds.max(1));
+    let setting = Setting::make(workspace().join("target/bench"), span)?;
     let chosen: Vec<_> = MEASUREMENTS
         .iter()
         .filter(|m| m.figures.iter().any(|f| f.name.contains(&options.only)))
@@ -92,6 +80,25 @@ pub fn router(options: &Options) -> Result<()> {
     }
     let figures: Vec<_> = chosen.iter().flat_map(|m| m.figures).collect();
     report::write(&figures, &measured, &setting.folder)
+}
+
+/// Has two routers of a program that is called as `skupper` is carry all that is measured with one pair, each kind for `span`, and end in order.
+/// Configurations and logs go into `folder`.
+///
+/// # Errors
+/// When the routers or the servers cannot be started, traffic fails, or a router does not end in order.
+pub fn train(program: &Path, folder: &Path, span: Duration) -> Result<()> {
+    let setting = Setting::make(folder.to_owned(), span)?;
+    let words = vec![program.into(), "router".into()];
+    let contender = Contender::Routers("trained", words.clone(), words);
+    let pair = Pair::start(&contender, &setting, None)?;
+    for measurement in MEASUREMENTS {
+        if let Run::On(run) = measurement.run {
+            let name = measurement.figures.first().map_or("", |figure| figure.name);
+            run(&pair, &setting).with_context(|| format!("training: {name}"))?;
+        }
+    }
+    pair.stop()
 }
 
 /// The process of the servers behind the pairs; runs until its standard input ends.
@@ -186,5 +193,17 @@ fn measure(
                 shared = None;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_routers_are_trained_and_end_in_order() {
+        let program = cargo::build("skupper", "skupper", Profile::Dev).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        train(&program, folder.path(), Duration::from_secs(1)).unwrap();
     }
 }
