@@ -91,7 +91,12 @@ pub fn train(program: &Path, folder: &Path, span: Duration) -> Result<()> {
     let setting = Setting::make(folder.to_owned(), span)?;
     let words = vec![program.into(), "router".into()];
     let contender = Contender::Routers("trained", words.clone(), words);
-    let pair = Pair::start(&contender, &setting, None)?;
+    let start = || Pair::start(&contender, &setting, None);
+    // Somebody else may have been given one of the ports before a router had it.
+    let pair = start().or_else(|error| {
+        say(&format!("the routers are started once more: {error:#}"));
+        start()
+    })?;
     for measurement in MEASUREMENTS {
         if let Run::On(run) = measurement.run {
             let name = measurement.figures.first().map_or("", |figure| figure.name);
