@@ -493,7 +493,7 @@ impl Task {
             }
             // Edge routers have links of another kind for what is for them.
             if address.key.class() == Class::Edge {
-                return self.refuse_anothers(id, address.key.text());
+                return self.refuse_edges(id, address.key.text());
             }
             if self.context.dispatch.treatment(&address.key) == Treatment::Unavailable {
                 return self.refuse(id, "amqp:not-found", "Node not found");

@@ -45,19 +45,35 @@ pub(super) struct EdgeSide {
 /// Changes of addresses, beyond two for each address, that wait for an edge router.
 const MOST_TRACKED: usize = 1000;
 
+/// The beginning of what a peer says, which it is told again: its frames may be no longer than 512 octets.
+fn brief(text: &str) -> &str {
+    let end = text.floor_char_boundary(64);
+    text.get(..end).unwrap_or_default()
+}
+
 impl Task {
     /// Whether the peer is an edge router, or this router is one and the peer another.
     pub(super) fn is_edge(&self) -> bool {
         matches!(self.settings.role, Role::Edge | Role::InterEdge)
     }
 
-    /// Refuses a link to who would get what is for an edge router with another id.
-    pub(super) fn refuse_anothers(&mut self, link: LinkId, edge: &str) {
+    /// Refuses an ordinary link to who would get what is for an edge router.
+    pub(super) fn refuse_edges(&mut self, link: LinkId, address: &str) {
+        let text = format!(
+            "what is sent to _edge/{} goes by the downlink of that edge router alone: receive from an address that does not begin with _edge/",
+            brief(address)
+        );
+        self.refuse(link, "qd:no-route-to-dest", &text);
+    }
+
+    /// Refuses a downlink to an edge router with another id.
+    fn refuse_downlink(&mut self, link: LinkId, edge: &str) {
         let peer = self.handle.peer.get();
         let container = peer.map_or("", |peer| &peer.container);
         let text = format!(
-            "the address _edge/{edge} is of the edge router with the id {edge} alone, but the peer's container-id is {container}: \
-             give that router the id that its links name, or receive from an address that does not begin with _edge/"
+            "the downlink is of the edge router {}, but the peer's container-id is {}: an edge router has its own id in both",
+            brief(edge),
+            brief(container)
         );
         self.refuse(link, "qd:no-route-to-dest", &text);
     }
@@ -179,7 +195,7 @@ impl Task {
             (Some(edge), true) if interior && terminus.has(DOWNLINK) => {
                 let peer = self.handle.peer.get();
                 if peer.is_none_or(|peer| peer.container != edge) {
-                    self.refuse_anothers(id, edge);
+                    self.refuse_downlink(id, edge);
                     return true;
                 }
                 let key = AddressKey::new(Class::Edge, edge);

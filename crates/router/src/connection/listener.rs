@@ -340,7 +340,14 @@ impl AmqpListener {
         context: &Arc<Context>,
         attempt: &Attempt,
     ) -> Option<(Transport, Option<Arc<Loaded>>)> {
-        let early = match sniff(&mut stream).await.ok()? {
+        let first = match sniff(&mut stream).await {
+            Ok(first) => first?,
+            Err(error) => {
+                self.refuse(attempt.cut(Side::Server, None, &error));
+                return None;
+            }
+        };
+        let early = match first {
             First::Clear(early) if self.settings.needs_tls() => {
                 drop(early);
                 let text = "Client connection unencrypted - forbidden: connect with TLS";
@@ -464,40 +471,41 @@ struct Place {
     worker: usize,
 }
 
-/// Reads as many octets as tell what the peer speaks; an error where it says nothing.
-async fn sniff(stream: &mut TcpStream) -> io::Result<First> {
+/// Reads as many octets as tell what the peer speaks; nothing where it leaves without a word.
+async fn sniff(stream: &mut TcpStream) -> io::Result<Option<First>> {
     let mut octets = Vec::with_capacity(8);
     loop {
         match Sniff::of(&octets) {
             Sniff::NeedMore => {
                 let mut more = [0; 8];
                 let room = 8 - octets.len();
-                let count = stream.read(&mut more[..room]).await?;
+                let read = stream.read(&mut more[..room]).await;
+                if octets.is_empty() && net::has_left(&read) {
+                    return Ok(None);
+                }
+                let count = read?;
                 if count == 0 {
-                    return match octets.is_empty() {
-                        true => Err(io::ErrorKind::UnexpectedEof.into()),
-                        false => Ok(First::Wrong(
-                            "the peer ended within its first octets".to_owned(),
-                        )),
-                    };
+                    return Ok(Some(First::Wrong(
+                        "the peer ended within its first octets".to_owned(),
+                    )));
                 }
                 octets.extend_from_slice(&more[..count]);
             }
-            Sniff::Tls => return Ok(First::Tls(octets)),
+            Sniff::Tls => return Ok(Some(First::Tls(octets))),
             Sniff::AmqpTls => {
                 stream.write_all(&TLS_HEADER).await?;
-                return Ok(First::Tls(Vec::new()));
+                return Ok(Some(First::Tls(Vec::new())));
             }
-            Sniff::Amqp => return Ok(First::Clear(octets)),
+            Sniff::Amqp => return Ok(Some(First::Clear(octets))),
             Sniff::Http => {
-                return Ok(First::Wrong(
+                return Ok(Some(First::Wrong(
                     "the peer speaks HTTP on an AMQP port: correct the port".to_owned(),
-                ));
+                )));
             }
             Sniff::Unknown => {
-                return Ok(First::Wrong(
+                return Ok(Some(First::Wrong(
                     "the peer speaks neither TLS nor AMQP".to_owned(),
-                ));
+                )));
             }
         }
     }
