@@ -105,7 +105,7 @@ pub(crate) enum BenchCommand {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
-    /// The servers behind the pairs, started by `router`.
+    /// The servers behind the pairs, started by `router` and `release`.
     #[command(hide = true)]
     Servers,
 }

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hasher as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -14,18 +15,23 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::bench;
 use crate::cargo::{compile, workspace};
+use crate::host::packages;
 use crate::process;
 use crate::progress::{Step, say};
 
+/// What gets the toolchain the program that merges counts.
+const REMEDY: &str = "rustup component add llvm-tools";
 /// How long each kind of traffic is carried.
 const SPAN: Duration = Duration::from_secs(2);
 
-/// Builds the program `name` of `package`, which is called as `skupper` is, and returns its path. It is trained anew where its first build has
-/// changed since the last time.
+/// Builds the program `name` of `package`, which is called as `skupper` is, and returns its path. It is trained anew where its first build, or
+/// what can be carried here, has changed since the last time. Flags of the environment (`RUSTFLAGS`, `CARGO_ENCODED_RUSTFLAGS`) stay; those of cargo's
+/// configuration files do not count.
 ///
 /// # Errors
-/// When a build or the traffic fails, or the toolchain has no `llvm-profdata` and cannot get it.
+/// When a build or the traffic fails, or something that it needs is missing and cannot be installed here.
 pub fn build(package: &str, name: &str) -> Result<PathBuf> {
+    packages::ensure(packages::TRAINING)?;
     let merger = merger()?;
     let host = rustc(&["--print", "host-tuple"])?;
     let folder = workspace().join("target/trained");
@@ -33,7 +39,7 @@ pub fn build(package: &str, name: &str) -> Result<PathBuf> {
     let built = |flag: String, target: &str| {
         compile(package, name, |cargo| {
             // For a target, so that what runs during the build is not built that way.
-            cargo.args(["--release", "--target", host.trim()]);
+            cargo.args(["--release", "--locked", "--target", host.trim()]);
             cargo.arg("--target-dir").arg(folder.join(target));
             cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(&flag));
         })
@@ -42,8 +48,12 @@ pub fn build(package: &str, name: &str) -> Result<PathBuf> {
         format!("-Cprofile-generate={}", counts.display()),
         "counting",
     )?;
-    // The name tells which program was trained: cargo builds anew for another name, not for another content.
-    let profile = folder.join(format!("{:016x}.profdata", digest(&counting)?));
+    // The name tells which program was trained with what: cargo builds anew for another name, not for another content.
+    let profile = folder.join(format!(
+        "{:016x}-{}.profdata",
+        digest(&counting)?,
+        bench::traffic()
+    ));
     if !profile.exists() {
         forget(&folder)?;
         let step = Step::start("training");
@@ -72,7 +82,12 @@ pub fn build(package: &str, name: &str) -> Result<PathBuf> {
 
 /// Removes what was counted before.
 fn forget(folder: &Path) -> Result<()> {
-    fs::remove_dir_all(folder.join("counts")).ok();
+    match fs::remove_dir_all(folder.join("counts")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot empty {}", folder.display()));
+        }
+        _ => {}
+    }
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|kind| kind == "profdata") {
@@ -112,20 +127,23 @@ fn digest(program: &Path) -> Result<u64> {
 fn merger() -> Result<PathBuf> {
     let libraries = PathBuf::from(rustc(&["--print", "target-libdir"])?.trim());
     let merger = libraries.with_file_name("bin").join("llvm-profdata");
-    if !merger.exists() {
-        let remedy = "rustup component add llvm-tools";
-        say(&format!(
-            "the toolchain has no llvm-profdata yet, getting it now: {remedy}"
-        ));
-        let mut words = remedy.split_whitespace();
-        let mut rustup = Command::new(words.next().unwrap_or_default());
-        process::run(rustup.args(words).current_dir(workspace())).with_context(|| {
-            format!(
-                "{} is missing, with which a release is trained; install it ({remedy}), or build one that is not trained (cargo build --release)",
-                merger.display()
-            )
-        })?;
+    if merger.exists() {
+        return Ok(merger);
     }
+    let missing = || {
+        format!(
+            "{} is missing, with which a release is trained: have it installed for that toolchain ({REMEDY}), or build a release that is not trained (cargo build --release)",
+            merger.display()
+        )
+    };
+    say(&format!(
+        "the toolchain has no llvm-profdata yet, getting it now: {REMEDY}"
+    ));
+    let mut words = REMEDY.split_whitespace();
+    let mut rustup = Command::new(words.next().unwrap_or_default());
+    process::run(rustup.args(words).current_dir(workspace())).with_context(missing)?;
+    // It may have gone to another toolchain than that of `rustc`.
+    ensure!(merger.exists(), missing());
     Ok(merger)
 }
 

@@ -22,10 +22,10 @@ pub(super) struct Material {
 impl Material {
     pub(super) fn make(folder: &Path) -> Result<Self> {
         let script = "umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.crt -days 30 \
-             -subj /CN=bench-ca -addext keyUsage=critical,keyCertSign 2>/dev/null && \
-             openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tls.key -out tls.csr -subj /CN=localhost 2>/dev/null && \
+             -subj /CN=bench-ca -addext keyUsage=critical,keyCertSign && \
+             openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tls.key -out tls.csr -subj /CN=localhost && \
              printf 'subjectAltName=DNS:localhost\\nextendedKeyUsage=serverAuth,clientAuth\\n' > ext && \
-             openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile ext -out tls.crt 2>/dev/null && \
+             openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile ext -out tls.crt && \
              cat tls.crt tls.key > both.pem";
         process::run(Command::new("sh").args(["-c", script]).current_dir(folder))
             .context("certificates by openssl")?;

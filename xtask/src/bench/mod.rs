@@ -4,7 +4,7 @@
 //! `router`: pairs of routers side by side, in one run, alternating; medians, ratios and goals. Everything is on loopback: clients,
 //! two proxies with mutual TLS between them, servers (a process of their own). Contenders: no proxy at all, HAProxy (from
 //! Debian; with TLS, and without where that is the goal), upstream's `skrouterd` where `SKROUTERD` names one, and ours
-//! (release build).
+//! (`cargo xtask release`).
 
 mod addresses;
 mod contender;
@@ -82,8 +82,17 @@ pub fn router(options: &Options) -> Result<()> {
     report::write(&figures, &measured, &setting.folder)
 }
 
+/// What can be carried here for [`train`], as a word.
+pub fn traffic() -> &'static str {
+    if load::http::Http::is_here() {
+        "with-http"
+    } else {
+        "without-http"
+    }
+}
+
 /// Has two routers of a program that is called as `skupper` is carry all that is measured with one pair, each kind for `span`, and end in order.
-/// Configurations and logs go into `folder`.
+/// Configurations and logs go into `folder`. What fails is tried once more.
 ///
 /// # Errors
 /// When the routers or the servers cannot be started, traffic fails, or a router does not end in order.
@@ -91,19 +100,25 @@ pub fn train(program: &Path, folder: &Path, span: Duration) -> Result<()> {
     let setting = Setting::make(folder.to_owned(), span)?;
     let words = vec![program.into(), "router".into()];
     let contender = Contender::Routers("trained", words.clone(), words);
-    let start = || Pair::start(&contender, &setting, None);
     // Somebody else may have been given one of the ports before a router had it.
-    let pair = start().or_else(|error| {
-        say(&format!("the routers are started once more: {error:#}"));
-        start()
-    })?;
+    let pair = twice(|| Pair::start(&contender, &setting, None))?;
+    let logs = || format!("the routers' logs are in {}", folder.display());
     for measurement in MEASUREMENTS {
         if let Run::On(run) = measurement.run {
             let name = measurement.figures.first().map_or("", |figure| figure.name);
-            run(&pair, &setting).with_context(|| format!("training: {name}"))?;
+            twice(|| run(&pair, &setting).with_context(|| format!("training: {name}")))
+                .with_context(logs)?;
         }
     }
-    pair.stop()
+    pair.stop().with_context(logs)
+}
+
+fn twice<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    attempt().or_else(|error| {
+        say(&format!("it is tried once more: {error:#}"));
+        std::thread::sleep(Duration::from_secs(2));
+        attempt()
+    })
 }
 
 /// The process of the servers behind the pairs; runs until its standard input ends.

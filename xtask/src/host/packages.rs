@@ -64,6 +64,12 @@ pub const BUILD: &[Package] = &[Package {
     sign: "make",
 }];
 
+/// What training a release needs: certificates between its routers.
+pub const TRAINING: &[Package] = &[Package {
+    name: "openssl",
+    sign: "openssl",
+}];
+
 /// What making an image needs.
 pub const IMAGE: &[Package] = &[
     Package {

@@ -21,6 +21,11 @@ pub(in crate::bench) struct Http {
 }
 
 impl Http {
+    /// Whether both are installed.
+    pub(in crate::bench) fn is_here() -> bool {
+        find_program("nginx").is_some() && find_program("wrk").is_some()
+    }
+
     /// Starts nginx; `None` where it or wrk is not installed.
     pub(in crate::bench) fn start(folder: &Path) -> Result<Option<Self>> {
         let (Some(nginx), Some(wrk)) = (find_program("nginx"), find_program("wrk")) else {
