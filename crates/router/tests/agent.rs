@@ -199,6 +199,8 @@ fn a_connection_is_there_once_both_sides_have_opened_it() {
     assert_eq!(rows.len(), 1);
     let told = ["container", "opened", "operStatus"].map(|column| &rows[0][column]);
     assert_eq!(told, [&json!("raw"), &json!(true), &json!("up")]);
+    // Without SASL.
+    assert_eq!(rows[0]["user"], "anonymous");
     assert_eq!(asked.rows(Kind::RouterMetrics)[0]["connectionCount"], 1);
 }
 

@@ -99,6 +99,17 @@ impl Peer {
         }
     }
 
+    /// Who the peer is, as proton tells it (`pn_transport_get_user`): without a name `anonymous`, but on a connection of ours with SASL, where
+    /// who this router is for its peer is the peer's affair, and where TLS without SASL could have told.
+    pub(crate) fn known_as(&self, incoming: bool) -> Option<&str> {
+        let nobody = match incoming {
+            true => self.mechanism.is_some() || self.tls.is_none(),
+            false => self.mechanism.is_none(),
+        };
+        let user = self.user.as_deref();
+        user.or(nobody.then_some("anonymous"))
+    }
+
     /// What is said of the connection when it has been opened.
     pub(crate) fn opening(&self, handle: &ConnectionHandle) -> String {
         let direction = if handle.incoming { "in" } else { "out" };
@@ -109,7 +120,7 @@ impl Peer {
             self.address,
             tls.map_or("no", |(version, _)| version),
             self.mechanism.as_deref().unwrap_or("no"),
-            self.user.as_deref().unwrap_or("(null)"),
+            self.known_as(handle.incoming).unwrap_or("(null)"),
             self.container,
         )
     }
@@ -220,6 +231,27 @@ impl LinkRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_does_not_say_who_he_is_is_nobody_where_he_could_have() {
+        let (sasl, tls) = (Some("X".to_owned()), Some((String::new(), String::new())));
+        for (incoming, mechanism, tls, known_as) in [
+            (true, &None, &None, Some("anonymous")),
+            (true, &sasl, &None, Some("anonymous")),
+            (true, &sasl, &tls, Some("anonymous")),
+            (true, &None, &tls, None),
+            (false, &None, &None, Some("anonymous")),
+            (false, &sasl, &None, None),
+            (false, &sasl, &tls, None),
+        ] {
+            let mut peer = Peer::read(&Open::new("peer"), 1, incoming, String::new());
+            peer.mechanism.clone_from(mechanism);
+            peer.tls.clone_from(tls);
+            assert_eq!(peer.known_as(incoming), known_as, "{mechanism:?} {tls:?}");
+            peer.user = Some("somebody".to_owned());
+            assert_eq!(peer.known_as(incoming), Some("somebody"));
+        }
+    }
 
     #[test]
     fn which_routers_take_more_than_they_say() {

@@ -143,12 +143,8 @@ pub(super) fn connection_row(
         ("isAuthenticated", peer.mechanism.is_some().into()),
         (
             "user",
-            match peer.user.as_deref() {
-                Some(user) => user.into(),
-                // Who this router is for its peer is the peer's affair.
-                None if !connection.incoming || peer.mechanism.is_none() => Value::Null,
-                None => "anonymous".into(),
-            },
+            peer.known_as(connection.incoming)
+                .map_or(Value::Null, Value::from),
         ),
         ("isEncrypted", tls.is_some().into()),
         ("sslProto", text(tls.map(|(version, _)| version))),
